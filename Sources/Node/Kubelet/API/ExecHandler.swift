@@ -1,0 +1,150 @@
+import Glibc
+internal import KubeHTTP
+internal import Logging
+internal import NIOHTTP1
+internal import Runtime
+
+/// `/exec/<namespace>/<pod>/<container>`: a command in a running container, its streams over a WebSocket.
+struct ExecHandler: Sendable {
+    struct Request: Sendable {
+        var command: [String]
+        var stdin: Bool
+        var stdout: Bool
+        var stderr: Bool
+        var tty: Bool
+
+        /// The API server says `input`, `output` and `error`; clients that come directly say `stdin`, `stdout`, `stderr`.
+        init(_ query: QueryItems) {
+            func flag(_ names: String...) -> Bool { names.contains { ["1", "true", "True"].contains(query[$0] ?? "") } }
+            command = query.all("command")
+            (stdin, stdout, tty) = (flag("input", "stdin"), flag("output", "stdout"), flag("tty"))
+            // A terminal has one output.
+            stderr = flag("error", "stderr") && !tty
+        }
+    }
+
+    private let handler: KubeletHandler
+
+    init(_ handler: KubeletHandler) { self.handler = handler }
+
+    func respond(_ request: ServerRequest, namespace: String, pod: String, container: String) async -> ServerResponse {
+        guard let worker = await handler.dispatcher.worker(namespace: namespace, name: pod) else {
+            return KubeletHandler.failure(.notFound, "NotFound", "pod \"\(pod)\" not found")
+        }
+        guard let running = await worker.runningContainer(container) else {
+            return KubeletHandler.failure(.notFound, "NotFound", "container not found (\"\(container)\")")
+        }
+        let exec = Request(request.query)
+        guard !exec.command.isEmpty else { return KubeletHandler.failure(.badRequest, "BadRequest", "you must specify at least 1 command") }
+        guard exec.stdin || exec.stdout || exec.stderr else {
+            return KubeletHandler.failure(.badRequest, "BadRequest", "you must specify at least 1 of stdin, stdout, stderr")
+        }
+        guard request.asksForWebSocket, let subprotocol = RemoteCommandConnection.negotiate(request.headers) else {
+            return KubeletHandler.failure(
+                .badRequest, "BadRequest", "expected a WebSocket with one of \(RemoteCommandConnection.subprotocols.joined(separator: ", ")), found none")
+        }
+        let runtime = handler.services.runtime
+        let ended = await worker.end(of: running.id)
+        return .webSocket(subprotocol: subprotocol) { connection in
+            let remote = RemoteCommandConnection(connection)
+            let session: any ExecSession
+            do {
+                session = try await runtime.exec(in: running.id, ExecRequest(command: exec.command, tty: exec.tty, stdin: exec.stdin))
+            } catch {
+                try await remote.open(standardOutput: exec.stdout, standardError: exec.stderr)
+                return try await remote.finish(.failed(message: "\(error)"))
+            }
+            try await ExecStreams(session: session, request: exec, remote: remote).run(ended: ended)
+        }
+    }
+}
+
+/// Carries bytes between a command and its client until the command has ended or the client is gone.
+struct ExecStreams: Sendable {
+    /// How long output may trickle in after the command has exited: a child in the background may hold the pipe.
+    private static let drainTime = Duration.seconds(2)
+
+    var session: any ExecSession
+    var request: ExecHandler.Request
+    var remote: RemoteCommandConnection
+
+    /// - Parameter ended: ends with the container, and the streams with it.
+    func run(ended: AsyncStream<Void>) async throws {
+        let descriptors = Set([session.input, session.output, session.errorOutput].compactMap { $0 })
+        // Closed here on every way out; the tasks below have ended by then.
+        let standardInput = session.input.flatMap { $0 == session.output ? nil : $0 }
+        let inputIsOpen = InputDescriptor(standardInput)
+        defer {
+            for descriptor in descriptors where descriptor != standardInput { close(descriptor) }
+            inputIsOpen.close()
+        }
+        try await remote.open(standardOutput: request.stdout, standardError: request.stderr)
+        let outcome = try await withThrowingTaskGroup(of: RemoteCommandOutcome?.self) { group in
+            group.addTask { try await wait() }
+            group.addTask { try await pumpInput(inputIsOpen) }
+            group.addTask {
+                for await _ in ended {}
+                try Task.checkCancellation()
+                return .failed(message: "the container has ended")
+            }
+            defer { group.cancelAll() }
+            for try await outcome in group { if let outcome { return outcome } }
+            return RemoteCommandOutcome.failed(message: "the connection was closed")
+        }
+        try await remote.finish(outcome)
+    }
+
+    /// Sends output until both the command and its output have ended.
+    private func wait() async throws -> RemoteCommandOutcome? {
+        try await withThrowingTaskGroup(of: Int32?.self) { group in
+            group.addTask { try await session.wait() }
+            group.addTask { try await pump(session.output, request.stdout ? .standardOutput : nil) }
+            if let errors = session.errorOutput { group.addTask { try await pump(errors, request.stderr ? .standardError : nil) } }
+            var code: Int32?
+            var pending = session.errorOutput == nil ? 2 : 3
+            while pending > 0, let result = try await group.next() {
+                pending -= 1
+                guard let exit = result, exit != Self.drained else {
+                    if result == Self.drained { break }
+                    continue
+                }
+                code = exit
+                group.addTask {
+                    try await Task.sleep(for: Self.drainTime)
+                    return Self.drained
+                }
+            }
+            group.cancelAll()
+            return code == 0 ? .success : .exited(code: code ?? -1)
+        }
+    }
+
+    /// No process exits with this: it marks the end of the time for draining.
+    private static let drained = Int32.min
+
+    private func pump(_ descriptor: Int32, _ output: RemoteCommandConnection.Output?) async throws -> Int32? {
+        let io = DescriptorIO(descriptor, .read)
+        // What nobody asked for is read all the same, so that the command never blocks.
+        while let bytes = try await io.read() { if let output { try await remote.write(bytes, to: output) } }
+        return nil
+    }
+
+    private func pumpInput(_ input: InputDescriptor) async throws -> RemoteCommandOutcome? {
+        let descriptor = session.input
+        var io = descriptor.map { DescriptorIO($0, .write) }
+        while let message = try await remote.receive() {
+            switch message {
+            case .standardInput(let bytes):
+                // A command that has closed its input still runs on.
+                do { try await io?.write(bytes) } catch is KubeletError {}
+            case .endOfStandardInput:
+                // What a client sends after that must not reach whatever gets the same number.
+                io = nil
+                input.close()
+            case .resize(let size): try await session.resize(columns: size.width, rows: size.height)
+            }
+        }
+        // The client has gone: end of input and, with a terminal, hang-up are what is left of it.
+        return .failed(message: "the client closed the connection")
+    }
+}

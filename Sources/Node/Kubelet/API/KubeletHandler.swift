@@ -1,0 +1,63 @@
+internal import JSONTree
+public import KubeHTTP
+internal import Logging
+internal import NIOHTTP1
+internal import Runtime
+
+/// The kubelet's API (port 10250): health, pods, container logs and exec. For the API server and administrators only.
+public struct KubeletHandler: RequestHandler {
+    let dispatcher: PodDispatcher
+    let services: PodServices
+    let watcher: FileWatcher
+
+    public func respond(to request: ServerRequest) async -> ServerResponse {
+        guard let client = request.clientCertificate else { return Self.failure(.unauthorized, "Unauthorized", "Unauthorized") }
+        guard isAllowed(client) else {
+            return Self.failure(.forbidden, "Forbidden", "Forbidden (user=\(client.commonName), verb=\(verb(of: request)), resource=nodes)")
+        }
+        let path = request.pathSegments
+        switch (path.first, path.count) {
+        case ("healthz", 1): return .text(.ok, "ok")
+        case ("pods", 1): return await pods()
+        case ("containerLogs", 4): return await LogHandler(self).respond(request, namespace: path[1], pod: path[2], container: path[3])
+        case ("exec", 4): return await ExecHandler(self).respond(request, namespace: path[1], pod: path[2], container: path[3])
+        case ("exec", 5): return await ExecHandler(self).respond(request, namespace: path[1], pod: path[2], container: path[4])
+        case ("attach", _), ("portForward", _), ("run", _):
+            return Self.failure(.notImplemented, "NotImplemented", "\(path.first ?? "") is not supported by this node")
+        default: return Self.failure(.notFound, "NotFound", "the server could not find the requested resource")
+        }
+    }
+
+    private func isAllowed(_ client: ClientCertificate) -> Bool {
+        client.organizations.contains("system:masters") || services.configuration.allowedClients.contains(client.commonName)
+    }
+
+    /// Commands are always a `create`, whatever the method: a WebSocket begins with a GET.
+    private func verb(of request: ServerRequest) -> String {
+        switch request.pathSegments.first {
+        case "exec", "attach", "portForward", "run": "create"
+        default:
+            switch request.method {
+            case .GET, .HEAD: "get"
+            case .DELETE: "delete"
+            case .PUT: "update"
+            case .PATCH: "patch"
+            default: "create"
+            }
+        }
+    }
+
+    private func pods() async -> ServerResponse {
+        let list: JSON = ["kind": "PodList", "apiVersion": "v1", "metadata": [:], "items": .array(await dispatcher.pods())]
+        return .full(status: .ok, headers: ["content-type": "application/json"], body: list.bytes())
+    }
+
+    /// An error as a Kubernetes `Status`, which clients show as it is.
+    static func failure(_ status: HTTPResponseStatus, _ reason: String, _ message: String) -> ServerResponse {
+        let body: JSON = [
+            "kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Failure", "message": JSON(message), "reason": JSON(reason),
+            "code": JSON(status.code),
+        ]
+        return .full(status: status, headers: ["content-type": "application/json"], body: body.bytes())
+    }
+}

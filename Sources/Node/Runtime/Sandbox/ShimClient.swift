@@ -1,0 +1,137 @@
+import CLinux
+import Glibc
+import LinuxSystem
+import ShimProtocol
+
+/// One pod's shim for `async` code: requests that suspend, events as a stream that ends with the connection.
+final class ShimClient: Sendable {
+    let connection: ShimConnection
+    /// In order; ends when the shim is gone or the client is closed.
+    let events: AsyncStream<ShimEvent>
+    private let continuation: AsyncStream<ShimEvent>.Continuation
+
+    /// Connects and reads the greeting. Blocks for that long.
+    init(podDirectory: String) throws(ShimError) {
+        let (events, continuation) = AsyncStream.makeStream(of: ShimEvent.self, bufferingPolicy: .unbounded)
+        self.events = events
+        self.continuation = continuation
+        connection = try ShimConnection.connect(
+            directory: podDirectory, onEvent: { continuation.yield($0) }, onClose: { _ in continuation.finish() })
+    }
+
+    private func send(_ request: ShimRequest, descriptors: [FileDescriptor] = []) async -> Result<(ShimReply, [FileDescriptor]), ShimError> {
+        await withCheckedContinuation { continuation in
+            connection.send(request, descriptors: descriptors) { result, descriptors in
+                continuation.resume(returning: result.map { ($0, descriptors) })
+            }
+        }
+    }
+
+    /// - Parameter step: what the request was for, for errors without a step of the shim's.
+    @discardableResult
+    private func request(
+        _ request: ShimRequest, _ code: RuntimeError.Code, _ step: String, descriptors: [FileDescriptor] = []
+    ) async throws(RuntimeError) -> (reply: ShimReply, descriptors: [FileDescriptor]) {
+        do {
+            return try await send(request, descriptors: descriptors).get()
+        } catch {
+            throw ShimClient.error(error, code, step)
+        }
+    }
+
+    /// Makes and executes a container.
+    /// - Returns: the process id of its first process.
+    func start(_ plan: ContainerPlan) async throws(RuntimeError) -> Int32 {
+        do {
+            let created = try await send(.create(plan)).get()
+            let started = try await send(.start(container: plan.id)).get()
+            return started.0.pid != 0 ? started.0.pid : created.0.pid
+        } catch {
+            throw ShimClient.startError(error, program: plan.process.arguments.first ?? "")
+        }
+    }
+
+    func signal(_ container: String, _ signal: Int32) async throws(RuntimeError) {
+        try await request(.kill(container: container, signal: signal), .stopFailed, "signal container \(container)")
+    }
+
+    func forget(_ container: String) async throws(RuntimeError) {
+        try await request(.delete(container: container), .removeFailed, "forget container \(container)")
+    }
+
+    func reopenLog(_ container: String) async throws(RuntimeError) {
+        try await request(.reopenLog(container: container), .shimFailed, "open the log of container \(container) anew")
+    }
+
+    /// - Returns: the master of the command's terminal, if it has one.
+    func exec(_ plan: ExecPlan, descriptors: [FileDescriptor]) async throws(RuntimeError) -> FileDescriptor? {
+        do {
+            return try await send(.exec(plan), descriptors: descriptors).get().1.first
+        } catch {
+            throw ShimClient.startError(error, program: plan.process.arguments.first ?? "", code: .execFailed)
+        }
+    }
+
+    func killExec(_ id: UInt64, signal: Int32) async throws(RuntimeError) {
+        try await request(.killExec(id: id, signal: signal), .execFailed, "kill exec \(id)")
+    }
+
+    func status() async throws(RuntimeError) -> [ShimContainer] {
+        try await request(.status, .shimFailed, "ask the shim for its containers").reply.containers
+    }
+
+    /// Asks for the events after a number and all that come.
+    func subscribe(after sequence: UInt64) async throws(RuntimeError) {
+        try await request(.subscribe(after: sequence), .shimFailed, "subscribe to the shim's events")
+    }
+
+    /// Nobody waits for it: an event that is not acknowledged comes again and finds its effect there.
+    func acknowledge(upTo sequence: UInt64) {
+        connection.send(.acknowledge(upTo: sequence)) { _, _ in }
+    }
+
+    /// Ends the shim with everything that it still runs; returns when it is dead.
+    func shutdown() async throws(RuntimeError) {
+        switch await send(.shutdown) {
+        case .success: break
+        // It may die before the answer has left: the lock tells.
+        case .failure(let error) where error.code == .disconnected: break
+        case .failure(let error): throw ShimClient.error(error, .stopFailed, "end the shim")
+        }
+    }
+
+    /// Lets the shim go on alone.
+    func close() { connection.close() }
+}
+
+extension ShimClient {
+    static func error(_ error: ShimError, _ code: RuntimeError.Code, _ step: String) -> RuntimeError {
+        let failed = error.failure
+        let code = error.code == .failed ? code : .shimFailed
+        return RuntimeError(
+            code, "\(step): \(failed.map(words) ?? error.message)", step: failed?.step ?? step, errno: failed?.errno ?? error.cause?.errno ?? 0, cause: nil)
+    }
+
+    /// The failing step with its errno's name: what a bug report needs.
+    private static func words(_ failure: ShimFailure) -> String {
+        failure.errno == 0 ? failure.description : "\(failure.description)\(failure.description.contains("(E") ? "" : " (\(SystemError.name(failure.errno)))")"
+    }
+
+    /// A command that cannot be executed reads as runc's users know it; the step and the errno's name follow.
+    static func startError(_ error: ShimError, program: String, code: RuntimeError.Code = .startFailed) -> RuntimeError {
+        guard let failure = error.failure, failure.step == "execve" else {
+            return ShimClient.error(error, code, code == .execFailed ? "execute \"\(program)\"" : "start the container")
+        }
+        let name = SystemError.name(failure.errno)
+        let isPath = program.utf8.contains(UInt8(ascii: "/"))
+        let words = switch failure.errno {
+        case ENOENT where !isPath: "executable file not found in $PATH"
+        case ENOENT: "no such file or directory"
+        case EACCES: "permission denied"
+        case ENOEXEC: "exec format error"
+        default: failure.message.isEmpty ? SystemError(operation: "execve", errno: failure.errno).description : failure.message
+        }
+        return RuntimeError(
+            code, "exec: \"\(program)\": \(words) (step execve, errno \(name))", step: failure.step, errno: failure.errno)
+    }
+}

@@ -1,0 +1,62 @@
+import LinuxSystem
+
+/// Starts shims. A pod's directory (0700) holds `sandbox.plan`, `shim.lock`, `shim.sock`, `ns/` and exit records.
+public enum ShimLauncher {
+    public static let planName = "sandbox.plan"
+    public static let lockName = "shim.lock"
+    public static let socketName = "shim.sock"
+
+    /// The path of a pinned namespace (`net`, `ipc`, `uts`, `user`) in a pod's directory.
+    public static func namespacePath(_ kind: String, in directory: String) -> String { "\(directory)/ns/\(kind)" }
+
+    /// Writes the plan and starts the shim, which detaches itself; returns when its namespaces exist and it listens.
+    /// Blocks for some milliseconds: call it on a thread that may block.
+    /// - Parameter program: path of `swiftlet-shim`.
+    /// - Throws: ``ShimError`` with the failing step; nothing is left mounted then.
+    public static func launch(program: String, directory: String, plan: SandboxPlan) throws(ShimError) {
+        do throws(SystemError) {
+            try Files.writeAtomically(plan.bytes, to: "\(directory)/\(planName)", durable: false)
+            let (read, write) = try Descriptors.pipe()
+            let null = try openFile("/dev/null", .readWrite)
+            let pid = try Processes.spawn(
+                program, arguments: ["swiftlet-shim", "--dir", directory, "--ready-fd", "3"], environment: [],
+                descriptors: [null.raw, null.raw, null.raw, write.raw], newSession: true)
+            write.close()
+            let report = try read.readAll(limit: 1 << 16)
+            // What was spawned ends as soon as the detached shim has reported.
+            let exit = try Processes.wait(.pid(pid), blocking: true)
+            let reply: ShimReply
+            do throws(WireError) { reply = try ShimReply(decoding: report) } catch { throw SystemError(operation: "shim report", errno: 71, path: directory) }
+            if let failure = reply.failure { return try raise(failure) }
+            if report.isEmpty || exit?.code != 0 { throw SystemError(operation: "shim start", errno: 71, path: program) }
+        } catch {
+            throw ShimError(error)
+        }
+    }
+
+    private static func raise(_ failure: ShimFailure) throws(SystemError) {
+        throw SystemError(operation: failure.step, errno: failure.errno, path: failure.path.isEmpty ? nil : failure.path)
+    }
+
+    /// True while a shim holds the lock of a pod's directory. A pid is never asked.
+    public static func isAlive(directory: String) throws(ShimError) -> Bool {
+        do throws(SystemError) {
+            return try !openFile("\(directory)/\(lockName)", .readWrite).tryLock()
+        } catch {
+            if error.errno == 2 { return false }
+            throw ShimError(error)
+        }
+    }
+
+    /// Removes what a dead shim left in the kernel: its pinned namespaces. Idempotent.
+    public static func cleanUp(directory: String) throws(ShimError) {
+        do throws(SystemError) {
+            for kind in ["net", "ipc", "uts", "user"] {
+                let path = namespacePath(kind, in: directory)
+                do throws(SystemError) { try Mounts.unmount(path, detach: true) } catch {
+                    if error.errno != 2, error.errno != 22 { throw error } // not there, not mounted
+                }
+            }
+        } catch { throw ShimError(error) }
+    }
+}

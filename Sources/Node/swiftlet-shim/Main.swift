@@ -1,0 +1,88 @@
+import CLinux
+import Glibc
+import LinuxSystem
+import ShimProtocol
+
+/// `swiftlet-shim --dir DIRECTORY [--ready-fd N]`: parent of one pod's containers. Outlives the agent.
+@main
+struct Main {
+    static func main() {
+        guard let options = Options(CommandLine.arguments) else {
+            let usage = "usage: swiftlet-shim --dir DIRECTORY [--ready-fd N]\n"
+            try? FileDescriptor(owning: 2).writeAll(Array(usage.utf8)) // nobody is left to tell if stderr is closed
+            exit(64)
+        }
+        let ready = options.readyDescriptor.map { FileDescriptor(owning: $0) }
+        do throws(SystemError) {
+            try OwnProgram.protect(options)
+            // The launcher waits for this process alone: the shim proper belongs to nobody.
+            guard try Processes.fork() == nil else { exit(0) }
+            let shim = try Shim(directory: options.directory)
+            try report(ShimReply(), to: ready)
+            try shim.run()
+            exit(0)
+        } catch {
+            try? report(ShimReply(0, failure: ShimFailure(error)), to: ready) // the launcher is gone: nobody to tell
+            exit(1)
+        }
+    }
+
+    private static func report(_ reply: ShimReply, to ready: FileDescriptor?) throws(SystemError) {
+        guard let ready else { return }
+        // Never empty: an empty report means that the shim died before it could say why.
+        var reply = reply
+        reply.pid = getpid()
+        do throws(SystemError) { try ready.writeAll(reply.bytes) } catch { if error.errno != EPIPE { throw error } }
+        ready.close()
+    }
+}
+
+struct Options {
+    var directory = ""
+    var readyDescriptor: Int32?
+    /// Set by the shim itself once it runs from a read-only mount.
+    var isProtected = false
+
+    init?(_ arguments: [String]) {
+        var rest = arguments.dropFirst()
+        while let argument = rest.popFirst() {
+            switch argument {
+            case "--dir":
+                guard let value = rest.popFirst() else { return nil }
+                directory = value
+            case "--ready-fd":
+                guard let value = rest.popFirst().flatMap({ Int32($0) }), value >= 3 else { return nil }
+                readyDescriptor = value
+            case "--protected": isProtected = true
+            default: return nil
+            }
+        }
+        if directory.isEmpty || !directory.hasPrefix("/") { return nil }
+    }
+}
+
+/// CVE-2019-5736: a container that gets hold of `/proc/<pid>/exe` of its parent, or is made to execute it, must not be
+/// able to write to the host's binary. So the shim runs from a read-only clone of its own mount: unlike a sealed memfd
+/// it shares the page cache with all other shims.
+enum OwnProgram {
+    static func protect(_ options: Options) throws(SystemError) {
+        if options.isProtected { return }
+        let clone = try Mounts.cloneTree("/proc/self/exe")
+        try Mounts.setAttributes(of: clone, set: [.readOnly, .noSetUID])
+        if let ready = options.readyDescriptor { try FileDescriptor(owning: ready).keepAcrossExec(ready) }
+        let result = withCStringArray(CommandLine.arguments + ["--protected"]) { argv in
+            withCStringArray([]) { envp in
+                "".withCString { rawCall(Int32(SYS_execveat), Int(clone.raw), $0.argument, argv.argument, envp.argument, 0x1000) }
+            }
+        }
+        throw SystemError(operation: "execveat read-only clone", errno: Int32(-result), path: nil)
+    }
+}
+
+extension FileDescriptor {
+    /// Clears close-on-exec and gives up ownership.
+    fileprivate func keepAcrossExec(_ number: Int32) throws(SystemError) {
+        try duplicate(to: number)
+        _ = release()
+    }
+}

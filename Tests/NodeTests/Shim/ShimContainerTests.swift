@@ -1,0 +1,122 @@
+import Glibc
+import LinuxSystem
+import ShimProtocol
+import Testing
+
+@Suite(.serialized) struct ShimContainerTests {
+    let node: ShimHarness
+    init() throws { node = try ShimHarness() }
+
+    @Test func tellsExitCodes() throws {
+        let success = try node.run(node.plan("a", ["/bin/true"]))
+        #expect(success.code == 0 && success.signal == nil && success.failure == nil)
+        #expect(success.startedAt > 0 && success.finishedAt >= success.startedAt)
+        #expect(try node.run(node.plan("b", ["sh", "-c", "exit 7"])).code == 7)
+        let stored = try ExitRecord(decoding: Files.read("\(node.pod)/b.exit"))
+        #expect(stored == (try node.inbox.exit(of: "b")))
+        #expect(stored.version == ExitRecord.currentVersion)
+    }
+
+    @Test func deliversSignals() throws {
+        try node.start(node.plan("trap", ["sh", "-c", "trap 'exit 9' TERM; echo ready; while :; do sleep 1000 & wait; done"]))
+        try node.start(node.plan("kill", ["sleep", "1000"]))
+        // The trap is set when "ready" is in the log: a file, so it is looked at again and again.
+        let deadline = Clocks.monotonic() + 10_000_000_000
+        while try !node.output("trap").contains("ready"), Clocks.monotonic() < deadline { usleep(1000) }
+        _ = try node.connection.call(.kill(container: "trap", signal: SIGTERM))
+        #expect(try node.inbox.exit(of: "trap").code == 9)
+        _ = try node.connection.call(.kill(container: "kill", signal: SIGKILL))
+        let killed = try node.inbox.exit(of: "kill")
+        #expect(killed.code == 137 && killed.signal == 9)
+        _ = try node.connection.call(.kill(container: "kill", signal: SIGKILL)) // ended already: success
+    }
+
+    @Test func aMissingProgramNamesStepAndErrno() throws {
+        _ = try node.connection.call(.create(node.plan("missing", ["nonexistent"])))
+        let error = #expect(throws: ShimError.self) { try node.connection.call(.start(container: "missing")) }
+        #expect(error?.failure?.step == "execve" && error?.failure?.errno == ENOENT && error?.failure?.path == "nonexistent")
+        let record = try node.inbox.exit(of: "missing")
+        #expect(record.failure?.step == "execve" && record.startedAt == 0)
+        #expect(!node.inbox.all.contains { $0.kind == .containerStarted })
+
+        _ = try node.connection.call(.create(node.plan("denied", ["/etc/passwd"])))
+        let denied = #expect(throws: ShimError.self) { try node.connection.call(.start(container: "denied")) }
+        #expect(denied?.failure?.errno == EACCES)
+    }
+
+    @Test func aFailedCreateLeavesNothing() throws {
+        var plan = node.plan("a", ["true"])
+        plan.mounts.append(MountPlan(.bind, target: "/data", source: "/nonexistent/source"))
+        let error = #expect(throws: ShimError.self) { try node.connection.call(.create(plan)) }
+        #expect(error?.failure?.path == "/nonexistent/source" && error?.failure?.errno == ENOENT)
+        #expect(try node.connection.call(.status).reply.containers.isEmpty)
+        #expect(try node.run(node.plan("a", ["true"])).code == 0)
+    }
+
+    @Test func refusesWhatIsNotPossible() throws {
+        try node.start(node.plan("a", ["sleep", "1000"]))
+        for request: ShimRequest in [.create(node.plan("a", ["true"])), .start(container: "a"), .start(container: "zzz"), .delete(container: "a"),
+                                     .create(node.plan("../x", ["true"])), .resize(container: "a", columns: 1, rows: 1)] {
+            #expect(throws: ShimError.self) { try node.connection.call(request) }
+        }
+        _ = try node.connection.call(.delete(container: "zzz")) // idempotent
+    }
+
+    @Test func deleteForgets() throws {
+        _ = try node.run(node.plan("a", ["true"]))
+        _ = try node.connection.call(.create(node.plan("b", ["true"]))) // created, never started
+        #expect(try node.connection.call(.status).reply.containers.map(\.state) == [.exited, .created])
+        _ = try node.connection.call(.delete(container: "a"))
+        _ = try node.connection.call(.delete(container: "b"))
+        #expect(!Files.exists("\(node.pod)/a.exit"))
+        #expect(try node.run(node.plan("a", ["false"])).code == 1)
+        #expect(try node.connection.call(.status).reply.containers.map(\.id) == ["a"])
+    }
+
+    @Test func containersOfAPodShareWhatTheyShould() throws {
+        let script = "for n in net ipc uts pid mnt user; do readlink /proc/self/ns/$n; done; hostname"
+        let first = try node.shell("a", script).split(separator: "\n")
+        let second = try node.shell("b", script).split(separator: "\n")
+        let host = ["net", "ipc", "uts", "pid", "mnt", "user"].map { try? Files.readLink("/proc/self/ns/\($0)") }
+        #expect(first.count == 7 && first[6] == "podhost")
+        for index in 0..<3 { #expect(first[index] == second[index] && String(first[index]) != host[index]) }
+        #expect(first[3] != second[3] && String(first[3]) != host[3])
+        #expect(first[4] != second[4] && String(first[4]) != host[4])
+        #expect(first[5] == second[5] && String(first[5]) == host[5])
+        #expect(try node.shell("c", "echo shared > /dev/shm/file").isEmpty)
+        #expect(try node.shell("d", "cat /dev/shm/file") == "shared\n")
+    }
+
+    @Test func shutdownLeavesNoMountAndNoProcess() throws {
+        #expect(try node.leftovers().count >= 4, "three namespaces and /dev/shm are mounted while it runs")
+        let pid = try node.start(node.plan("a", ["sleep", "1000"]))
+        #expect(Files.exists("/proc/\(pid)"))
+        #expect(try ShimLauncher.isAlive(directory: node.pod))
+        _ = try node.connection.call(.shutdown)
+        _ = try node.inbox.wait("nothing", { _ in true })
+        #expect(try node.leftovers().isEmpty)
+        #expect(!Files.exists("/proc/\(pid)"))
+        #expect(!Files.exists("\(node.pod)/shim.sock"))
+    }
+
+    @Test func aCreatedContainerDoesNotHoldTheLock() throws {
+        _ = try node.connection.call(.create(node.plan("a", ["sleep", "1000"])))
+        try Processes.send(signal: SIGKILL, to: node.connection.pidfd)
+        _ = try? node.connection.call(.status) // fails when the shim is gone
+        // The child finds its channel closed and ends.
+        #expect(try !ShimLauncher.isAlive(directory: node.pod))
+    }
+
+    @Test func onlyOneShimLivesInADirectory() throws {
+        let error = #expect(throws: ShimError.self) { try ShimLauncher.launch(program: ShimHarness.program, directory: node.pod, plan: SandboxPlan()) }
+        #expect(error?.cause?.errno == EBUSY)
+    }
+
+    @Test func theShimCannotBeOverwritten() throws {
+        let program = try openFile("/proc/\(node.shimPID)/exe")
+        var info = statvfs()
+        #expect(fstatvfs(program.raw, &info) == 0)
+        #expect(info.f_flag & UInt(ST_RDONLY) != 0, "the shim runs from a read-only mount")
+        #expect(throws: SystemError.self) { try openFile("/proc/\(node.shimPID)/exe", .writeOnly) }
+    }
+}
