@@ -1,0 +1,85 @@
+internal import JSONTree
+internal import KubeAPI
+internal import Storage
+
+/// The verbs on the objects of one resource, without HTTP: rules of metadata, of the schema and of the kind, on top of the
+/// storage. What is read comes from the cache, what is written goes to the storage under the revision that was read.
+final class ObjectStore: Sendable {
+    let definition: ResourceDefinition
+    let lifecycle: any ObjectLifecycle
+    let resource: GroupResource
+    let cache: WatchCache
+    let objects: ResourceCache
+    let fields: SelectableFields
+    let environment: ServerEnvironment
+
+    var storage: any Storage { cache.storage }
+
+    init(
+        definition: ResourceDefinition, lifecycle: any ObjectLifecycle, fields: SelectableFields, cache: WatchCache, objects: ResourceCache,
+        environment: ServerEnvironment
+    ) {
+        self.definition = definition
+        self.lifecycle = lifecycle
+        self.resource = objects.resource
+        self.fields = fields
+        self.cache = cache
+        self.objects = objects
+        self.environment = environment
+    }
+
+    /// Attempts at a write whose condition the client did not state, before the client is told of the conflict.
+    static let attempts = 5
+
+    /// What a write came to.
+    struct Outcome: Sendable {
+        /// The object with its resource version.
+        let object: CachedObject
+    }
+
+    func key(_ namespace: String, _ name: String) -> ObjectKey {
+        ObjectKey(resource: resource, namespace: definition.namespaced ? namespace : "", name: name)
+    }
+
+    // MARK: get
+
+    func get(namespace: String, name: String) async throws(StatusError) -> CachedObject {
+        try await cache.catchUp()
+        guard let object = objects.object(namespace: definition.namespaced ? namespace : "", name: name) else {
+            throw .notFound(resource, name)
+        }
+        return object
+    }
+
+    // MARK: helpers for writes
+
+    /// Runs a storage call and translates what it throws.
+    func stored<T>(_ name: String, _ body: () async throws(StorageError) -> T) async throws(StatusError) -> T {
+        do {
+            return try await body()
+        } catch {
+            switch error.code {
+            case .keyExists: throw .alreadyExists(resource, name)
+            case .notFound: throw .notFound(resource, name)
+            case .conflict: throw .modified(resource, name)
+            default: throw .failure(error)
+            }
+        }
+    }
+
+    func cached(_ key: ObjectKey, _ bytes: [UInt8], _ revision: Revision) -> CachedObject {
+        CachedObject(key: key, stored: bytes, revision: revision)
+    }
+
+    func invalid(_ object: JSON, _ errors: [FieldError]) -> StatusError {
+        .invalid(definition.reference, name: object[path: "metadata", "name"]?.string ?? "", errors)
+    }
+}
+
+/// What the server takes from its surroundings, injected for tests.
+struct ServerEnvironment: Sendable {
+    /// A new UUID in lower case.
+    let uid: @Sendable () -> String
+    /// A number from zero up to but without the argument.
+    let random: @Sendable (Int) -> Int
+}

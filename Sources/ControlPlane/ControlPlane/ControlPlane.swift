@@ -1,0 +1,73 @@
+import APIServer
+import Controllers
+import KubeAPI
+import KubeClient
+public import KubeHTTP
+public import Logging
+import Scheduler
+import Storage
+
+/// What a control plane is told at its start. Paths are its own: it needs no root.
+public struct ControlPlaneConfiguration: Sendable {
+    /// State and certificates: `storage.sqlite`, `pki/`.
+    public var directory: String
+    public var bindAddress: String
+    public var port: Int
+    public var logger: Logger
+
+    public init(directory: String, bindAddress: String, port: Int, logger: Logger) {
+        self.directory = directory
+        self.bindAddress = bindAddress
+        self.port = port
+        self.logger = logger
+    }
+}
+
+/// API server, storage, scheduler and controllers in one process.
+public enum ControlPlane {
+    /// Runs until cancelled.
+    /// - Parameter onReady: called once, when the API is served.
+    /// - Throws: one error that says what is in the way: a port in use, a store of a newer version, missing certificates.
+    public static func run(_ configuration: ControlPlaneConfiguration, onReady: @Sendable () -> Void) async throws {
+        let logger = configuration.logger
+        let storage = try await SQLiteStorage.open(directory: configuration.directory)
+        let pki = configuration.directory + "/pki"
+        let authorities = try required(pki + "/ca.crt")
+        let nodes = try TLSClient(TLSMaterial(
+            certificateChain: try required(pki + "/apiserver-kubelet-client.crt"), privateKey: try required(pki + "/apiserver-kubelet-client.key"),
+            authorities: authorities))
+        let api = try await APIServer.start(storage: storage, configuration: APIServerConfiguration(nodes: NodeConnection(tls: nodes), logger: logger))
+        let tls = try TLSServer(TLSMaterial(
+            certificateChain: try required(pki + "/apiserver.crt"), privateKey: try required(pki + "/apiserver.key"), authorities: authorities))
+        let server = HTTPServer(
+            configuration: HTTPServerConfiguration(host: configuration.bindAddress, port: configuration.port, tls: tls), handler: api, logger: logger)
+        try await server.start()
+        onReady()
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                do { try await server.run() } catch { logger.error("the API server ended: \(error)") }
+            }
+            group.addTask { await Compactor(storage: storage, clock: ContinuousClock()).run { logger.warning("compacting: \($0)") } }
+            group.addTask {
+                await Scheduler(client: client(api, user: "system:kube-scheduler"), logger: logger).run()
+            }
+            group.addTask {
+                let resources = APIRegistry.builtIn.definitions.filter { $0.verbs.contains("deletecollection") && $0.reference.group != "events.k8s.io" }.map(\.reference)
+                await ControllerManager(client: client(api, user: "system:kube-controller-manager"), resources: resources, logger: logger).run()
+            }
+            // The first to end (the server, by cancellation or because its socket failed) ends all.
+            await group.next()
+            group.cancelAll()
+        }
+        await storage.close()
+    }
+
+    private static func client(_ api: APIServer, user: String) -> KubeClient {
+        KubeClient(transport: HandlerTransport(api, user: ClientCertificate(commonName: user)))
+    }
+
+    private static func required(_ path: String) throws -> String {
+        guard let text = try PrivateFiles.read(path) else { throw PKIError("expected the control plane's certificates, found no \(path)") }
+        return text
+    }
+}
