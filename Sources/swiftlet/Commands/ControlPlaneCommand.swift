@@ -1,0 +1,106 @@
+import ArgumentParser
+import ControlPlane
+import FoundationEssentials
+import Glibc
+import LinuxSystem
+import Logging
+
+/// API server, storage, scheduler and controllers. Never as root: started as root, it makes its certificates and then
+/// becomes an unprivileged user.
+struct ControlPlaneCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "control-plane", abstract: "Run the API server, the scheduler and the controllers.")
+
+    @OptionGroup var directories: Directories
+    @OptionGroup var options: ControlPlaneOptions
+    @OptionGroup var logs: LogOptions
+
+    @Flag(help: ArgumentHelp("End when stdin ends, and say 'ready' on stdout: for the agent that starts it.", visibility: .hidden))
+    var supervised = false
+
+    func run() async throws {
+        let logger = try logs.make("control-plane")
+        if geteuid() == 0 { try becomeUnprivileged() }
+        let configuration = ControlPlaneConfiguration(
+            directory: directories.dataDir + "/control-plane", bindAddress: options.bindAddress, port: options.apiPort, logger: logger)
+        let isSupervised = supervised
+        try await Interrupts.cancelling {
+            do {
+                try await Self.serve(configuration, isSupervised: isSupervised)
+            } catch is CancellationError {
+                return
+            } catch {
+                throw Failure("the control plane cannot start: \(error)")
+            }
+        }
+    }
+
+    private static func serve(_ configuration: ControlPlaneConfiguration, isSupervised: Bool) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                try await ControlPlane.run(configuration) {
+                    if isSupervised {
+                        FileOutput.standardOutput("ready\n")
+                        // The agent reads to the end of the pipe: stdout is closed by what takes its place.
+                        dup2(2, 1)
+                    } else {
+                        configuration.logger.notice("serving on port \(configuration.port)")
+                    }
+                }
+            }
+            if isSupervised {
+                // The agent alone holds the other end: this read ends when the agent does, however it ends.
+                group.addTask {
+                    await ControlPlaneChild.blocking {
+                        var byte: UInt8 = 0
+                        while Glibc.read(0, &byte, 1) > 0 {}
+                    }
+                }
+            }
+            try await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func becomeUnprivileged() throws {
+        let user = try Account.named(options.user)
+        if !supervised {
+            let pki = try options.pki(directories, user: user, nodeAddress: NodeAddress.detect())
+            try pki.ensure(node: nil, nodeAddresses: [], now: Date())
+        }
+        guard setgroups(0, nil) == 0, setgid(user.gid) == 0, setuid(user.uid) == 0 else {
+            throw SystemError(operation: "become user \(options.user)", errno: errno)
+        }
+    }
+}
+
+/// A user of this host.
+struct Account {
+    var uid: UInt32
+    var gid: UInt32
+
+    static func named(_ name: String) throws -> Account {
+        guard let entry = getpwnam(name) else { throw Failure("expected --user to name a user of this host, found '\(name)'") }
+        guard entry.pointee.pw_uid != 0 else { throw Failure("the control plane never runs as root: name another user with --user") }
+        return Account(uid: entry.pointee.pw_uid, gid: entry.pointee.pw_gid)
+    }
+}
+
+extension ControlPlaneOptions {
+    func pki(_ directories: Directories, user: Account, nodeAddress: String) throws -> ClusterPKI {
+        let name = try HostName.read()
+        return ClusterPKI(
+            dataDirectory: directories.dataDir, controlPlaneOwner: Owner(uid: user.uid, gid: user.gid), server: "https://\(nodeAddress):\(apiPort)",
+            serverNames: [name], serverAddresses: [nodeAddress, "10.96.0.1"])
+    }
+}
+
+extension LogOptions {
+    func make(_ label: String) throws -> Logger {
+        guard let level = Logger.Level(rawValue: logLevel) else {
+            throw Failure("expected --log-level to be one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")), found '\(logLevel)'")
+        }
+        var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = level
+        return logger
+    }
+}

@@ -1,0 +1,32 @@
+import ArgumentParser
+import LinuxSystem
+
+/// The agent alone, as a node of a cluster whose control plane is elsewhere.
+struct NodeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "node", abstract: "Run the agent of a node.")
+
+    @OptionGroup var directories: Directories
+    @OptionGroup var node: NodeOptions
+    @OptionGroup var logs: LogOptions
+
+    @Option(help: "How to reach the API server, and as whom; by default the one that 'swiftlet up' makes.")
+    var kubeconfig: String?
+
+    func run() async throws {
+        try Preflight.root(for: "swiftlet node")
+        try Preflight.kernel(cgroupRoot: node.cgroups.cgroupRoot)
+        try Preflight.directory(directories.dataDir, mode: 0o711)
+        try Preflight.directory(directories.runDir, mode: 0o711)
+        let pidFile = try PidFile.take(directories.pidFile)
+        try Preflight.port(node.kubeletPort, of: "the kubelet", option: "--kubelet-port")
+        let pki = directories.dataDir + "/pki"
+        let path = kubeconfig ?? pki + "/kubelet.kubeconfig"
+        guard Files.exists(path) else { throw Failure("found no kubeconfig at \(path): name one with --kubeconfig") }
+        guard Files.exists(pki + "/kubelet.crt") else { throw Failure("found no serving certificate at \(pki)/kubelet.crt") }
+        let agent = NodeAgent(
+            directories: directories, options: node, nodeName: try node.nodeName ?? HostName.read(), addresses: [node.nodeIP ?? NodeAddress.detect()],
+            kubeconfig: path, pki: pki, logger: try logs.make("swiftlet"))
+        try await Interrupts.cancelling { try await agent.run() }
+        withExtendedLifetime(pidFile) {}
+    }
+}

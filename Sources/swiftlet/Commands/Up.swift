@@ -1,0 +1,70 @@
+import ArgumentParser
+import ControlPlane
+import FoundationEssentials
+import Glibc
+import LinuxSystem
+import Logging
+
+/// A cluster of this one machine: the agent, with the control plane as a child without root.
+struct Up: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Run a one-node cluster: the agent, and the control plane as its child.")
+
+    @OptionGroup var directories: Directories
+    @OptionGroup var node: NodeOptions
+    @OptionGroup var controlPlane: ControlPlaneOptions
+    @OptionGroup var logs: LogOptions
+
+    func run() async throws {
+        try Preflight.root(for: "swiftlet up")
+        try Preflight.kernel(cgroupRoot: node.cgroups.cgroupRoot)
+        // Others may pass through to what is theirs: the control plane's own directory lies in it.
+        try Preflight.directory(directories.dataDir, mode: 0o711)
+        try Preflight.directory(directories.runDir, mode: 0o711)
+        let pidFile = try PidFile.take(directories.pidFile)
+        try Preflight.port(controlPlane.apiPort, of: "the API server", option: "--api-port")
+        try Preflight.port(node.kubeletPort, of: "the kubelet", option: "--kubelet-port")
+
+        let logger = try logs.make("swiftlet")
+        let address = node.nodeIP ?? NodeAddress.detect()
+        let name = try node.nodeName ?? HostName.read()
+        let user = try Account.named(controlPlane.user)
+        let pki = try controlPlane.pki(directories, user: user, nodeAddress: address)
+        do {
+            try pki.ensure(node: name, nodeAddresses: [address], now: Date())
+        } catch {
+            throw Failure("cannot make the cluster's certificates in \(directories.dataDir): \(error)")
+        }
+        let child = ControlPlaneChild(program: try Executable.path(), arguments: childArguments, logger: logger)
+        let agent = NodeAgent(directories: directories, options: node, nodeName: name, addresses: [address], kubeconfig: pki.kubeletKubeconfig, pki: pki.rootDirectory, logger: logger)
+        let kubeconfig = pki.adminKubeconfig
+        try await Interrupts.cancelling {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    try await child.run { logger.info("the API is served at https://\(address):\(controlPlane.apiPort); the administrator's kubeconfig is \(kubeconfig)") }
+                }
+                // The agent does not wait for the API: what ran before runs on without it.
+                group.addTask { try await agent.run() }
+                defer { group.cancelAll() }
+                try await group.next()
+            }
+        }
+        withExtendedLifetime(pidFile) {}
+    }
+
+    private var childArguments: [String] {
+        ["control-plane", "--supervised", "--data-dir", directories.dataDir, "--run-dir", directories.runDir, "--bind-address", controlPlane.bindAddress,
+         "--api-port", "\(controlPlane.apiPort)", "--service-cidr", controlPlane.serviceCIDR, "--user", controlPlane.user, "--log-level", logs.logLevel]
+    }
+}
+
+/// This program's own file.
+enum Executable {
+    static func path() throws -> String { try Files.readLink("/proc/self/exe") }
+
+    /// The shim: the one named, or the one beside this program.
+    static func shim(_ named: String?) throws -> String {
+        let path = try named ?? (String(path().reversed().drop { $0 != "/" }.reversed()) + "swiftlet-shim")
+        guard access(path, X_OK) == 0 else { throw Failure("expected the program swiftlet-shim at \(path): build it, or name its place with --shim") }
+        return path
+    }
+}

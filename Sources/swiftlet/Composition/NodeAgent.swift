@@ -1,0 +1,86 @@
+import Cgroups
+import Glibc
+import Images
+import KubeClient
+import KubeHTTP
+import Kubelet
+import LinuxSystem
+import Logging
+import Netlink
+import PodNetwork
+import Runtime
+
+/// The agent: images, network, runtime, kubelet and its API, put together.
+struct NodeAgent: Sendable {
+    var directories: Directories
+    var options: NodeOptions
+    var nodeName: String
+    /// The primary one first.
+    var addresses: [String]
+    var kubeconfig: String
+    /// The directory of `ca.crt` and of the kubelet's serving certificate.
+    var pki: String
+    var logger: Logger
+
+    /// Runs until cancelled. Pods go on when it ends.
+    func run() async throws {
+        let images = try ImageStore(dataDirectory: directories.dataDir, logger: logger)
+        let network = try PodNetwork(configuration: Self.network(options), stateDirectory: Self.networkState(directories), logger: logger)
+        let runtime = try NodeRuntime(configuration: Self.runtime(directories, options), images: images, network: RuntimeNetwork(network), logger: logger)
+        try await runtime.start()
+        let audit = try await network.start(sandboxes: Set(runtime.sandboxes().map(\.id)))
+        for sandbox in audit.broken { logger.warning("the network of sandbox \(sandbox) is gone") }
+        await ImageFolder(path: directories.dataDir + "/images", images: images, logger: logger).importAll()
+
+        let transport = try NetworkTransport(kubeconfig: Kubeconfig(path: kubeconfig))
+        let kubelet = try Kubelet(
+            configuration: KubeletConfiguration(
+                nodeName: nodeName, nodeAddresses: addresses, dataDirectory: directories.dataDir, logDirectory: options.logDir, port: options.kubeletPort,
+                runtimeVersion: "swiftlet://\(Version.text)", podCIDRs: [options.podCIDR]),
+            client: KubeClient(transport: transport), runtime: runtime, images: runtime, logger: logger)
+        let server = HTTPServer(configuration: try serverConfiguration(), handler: kubelet.handler, logger: logger)
+        try await server.start()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await server.run() }
+            group.addTask { try await kubelet.run() }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+        await runtime.shutdown()
+        try await transport.shutdown()
+    }
+
+    private func serverConfiguration() throws -> HTTPServerConfiguration {
+        let tls = try TLSServer(TLSMaterial(
+            certificateChain: try Files.readString(pki + "/kubelet.crt"), privateKey: try Files.readString(pki + "/kubelet.key"),
+            authorities: try Files.readString(pki + "/ca.crt")))
+        return HTTPServerConfiguration(host: "0.0.0.0", port: options.kubeletPort, tls: tls)
+    }
+
+    static func networkState(_ directories: Directories) -> String { directories.dataDir + "/network" }
+
+    static func network(_ options: NodeOptions) throws -> PodNetworkConfiguration {
+        guard let prefix = IPPrefix(options.podCIDR) else { throw Failure("expected --pod-cidr to be a range such as 10.244.0.0/24, found '\(options.podCIDR)'") }
+        return PodNetworkConfiguration(podCIDRs: [prefix], clusterCIDRs: [prefix])
+    }
+
+    static func runtime(_ directories: Directories, _ options: NodeOptions) throws -> RuntimeConfiguration {
+        RuntimeConfiguration(
+            dataDirectory: directories.dataDir, runDirectory: directories.runDir,
+            cgroupRoot: try CgroupRoot(mountPoint: options.cgroups.cgroupRoot, prefix: options.cgroups.cgroupParent), shimPath: try Executable.shim(options.shim))
+    }
+}
+
+/// The pod network behind the runtime's protocol: the two modules do not know each other.
+struct RuntimeNetwork: SandboxNetwork {
+    private let network: PodNetwork
+    init(_ network: PodNetwork) { self.network = network }
+
+    func attach(sandbox: String, namespacePath: String) async throws -> [String] {
+        try await network.attach(sandbox: sandbox, namespacePath: namespacePath)
+    }
+
+    func detach(sandbox: String, namespacePath: String) async throws {
+        try await network.detach(sandbox: sandbox, namespacePath: namespacePath)
+    }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+
+/// Where state, sockets and logs are. Every path can be set, so that many nodes run side by side on one kernel.
+struct Directories: ParsableArguments {
+    @Option(help: "Images, certificates, the store: what must survive a reboot.")
+    var dataDir = "/var/lib/swiftlet"
+
+    @Option(help: "Sockets, pid files, pinned namespaces: what must not.")
+    var runDir = "/run/swiftlet"
+
+    var adminKubeconfig: String { dataDir + "/admin.kubeconfig" }
+    var pidFile: String { runDir + "/swiftlet.pid" }
+}
+
+/// Where the node's cgroups go.
+struct CgroupOptions: ParsableArguments {
+    @Option(help: "The mount point of the cgroup file systems.")
+    var cgroupRoot = "/sys/fs/cgroup"
+
+    @Option(help: "The cgroup below which everything of this node lives, relative to the root.")
+    var cgroupParent = "swiftlet"
+}
+
+struct NodeOptions: ParsableArguments {
+    @OptionGroup var cgroups: CgroupOptions
+
+    @Option(help: "The node's name; by default the host's.")
+    var nodeName: String?
+
+    @Option(name: .customLong("node-ip"), help: "The node's address; by default the one of the default route.")
+    var nodeIP: String?
+
+    @Option(name: .customLong("pod-cidr"), help: "The addresses of this node's pods.")
+    var podCIDR = "10.244.0.0/24"
+
+    @Option(help: "The port of the kubelet's API.")
+    var kubeletPort = 10250
+
+    @Option(help: "The directory of the containers' log files.")
+    var logDir = "/var/log/pods"
+
+    @Option(help: "The program that becomes the parent of a pod's containers; by default the one beside swiftlet.")
+    var shim: String?
+}
+
+struct ControlPlaneOptions: ParsableArguments {
+    @Option(help: "The address that the API server listens on.")
+    var bindAddress = "0.0.0.0"
+
+    @Option(help: "The port of the API server.")
+    var apiPort = 6443
+
+    @Option(help: "The addresses of Services.")
+    var serviceCIDR = "10.96.0.0/16"
+
+    @Option(name: .customLong("user"), help: "The user that the control plane runs as.")
+    var user = "nobody"
+}
+
+struct LogOptions: ParsableArguments {
+    @Option(help: "The least severe messages to log: trace, debug, info, notice, warning, error or critical.")
+    var logLevel = "info"
+}

@@ -1,0 +1,89 @@
+import Foundation
+import Testing
+
+/// Wrong input ends in Kubernetes' own words, and nothing is left behind.
+@Suite(.serialized, .timeLimit(.minutes(5)))
+struct BadInputTests {
+    @Test("an invalid manifest is refused with every wrong field")
+    func manifest() async throws {
+        try await KubectlTests.withCluster([]) { cluster, _ in
+            let output = try await cluster.apply("""
+                apiVersion: v1
+                kind: Pod
+                metadata: {name: Bad_Name}
+                spec:
+                  restartPolicy: Sometimes
+                  containers:
+                  - name: one
+                    image: busybox
+                  - name: one
+                    image: busybox
+                    ports: [{containerPort: 70000}]
+                """)
+            #expect(output.status == 1)
+            for expected in ["is invalid", "metadata.name: Invalid value: \"Bad_Name\"", "spec.restartPolicy: Unsupported value: \"Sometimes\"",
+                             "spec.containers[1].name: Duplicate value: \"one\"", "spec.containers[1].ports[0].containerPort: Invalid value: 70000"] {
+                #expect(output.error.contains(expected), "\(expected) is missing in \(output)")
+            }
+            let unknown = try await cluster.apply("""
+                apiVersion: v1
+                kind: Pod
+                metadata: {name: typo}
+                spec:
+                  containers: [{name: one, image: busybox, comand: ["x"]}]
+                """)
+            #expect(unknown.error.contains(#"unknown field "spec.containers[0].comand""#), "\(unknown)")
+        }
+    }
+
+    @Test("an unknown image and a missing command are told in the pod's status")
+    func pods() async throws {
+        try await KubectlTests.withCluster { cluster, _ in
+            _ = try await cluster.apply(KubectlTests.pod("unknown-image", image: "no-such-image:1", command: "true"))
+            _ = try await cluster.apply("""
+                apiVersion: v1
+                kind: Pod
+                metadata: {name: no-command}
+                spec:
+                  containers: [{name: main, image: busybox, command: ["/no/such/program"]}]
+                """)
+            _ = try await eventually("the image cannot be pulled") {
+                let reason = try await cluster.kube("get", "pod", "unknown-image", "-o", "jsonpath={.status.containerStatuses[0].state.waiting.reason}")
+                return reason == "ImagePullBackOff" ? true : nil
+            }
+            _ = try await eventually("the command is missing") {
+                let state = try await cluster.kube("get", "pod", "no-command", "-o", "jsonpath={.status.containerStatuses[0]}")
+                return state.contains("/no/such/program") && state.contains("no such file or directory") ? true : nil
+            }
+        }
+    }
+
+    @Test("nobody unauthenticated gets in")
+    func anonymous() async throws {
+        try await KubectlTests.withCluster([]) { cluster, _ in
+            let denied = try await cluster.run(["curl", "-sk", "https://192.0.2.10:6443/api/v1/pods"])
+            #expect(denied.out.contains("Unauthorized"), "\(denied)")
+            let kubelet = try await cluster.run(["curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}", "https://192.0.2.10:10250/pods"])
+            #expect(kubelet.out == "401", "\(kubelet)")
+        }
+    }
+
+    @Test("a port in use, a foreign user and an unreadable directory end in one clear line")
+    func startup() async throws {
+        let cluster = try await TestCluster()
+        let agent = try await cluster.up()
+        let second = try await cluster.run([TestCluster.binaries + "/swiftlet", "up", "--node-name", "node-2",
+                                            "--data-dir", cluster.directory + "/second", "--run-dir", cluster.directory + "/second-run", "--cgroup-parent", cluster.name + "-2"])
+        #expect(second.status != 0)
+        #expect(second.error.contains("6443") && second.error.contains("in use"), "\(second)")
+        let user = try await cluster.run(["setpriv", "--reuid=65534", "--clear-groups", TestCluster.binaries + "/swiftlet", "up"])
+        #expect(user.status != 0)
+        #expect(user.error.contains("root"), "\(user)")
+        #expect(user.error.split(separator: "\n").count == 1, "\(user)")
+        try "a file".write(toFile: cluster.directory + "/file", atomically: true, encoding: .utf8)
+        let unreadable = try await cluster.run([TestCluster.binaries + "/swiftlet", "up", "--data-dir", cluster.directory + "/file"])
+        #expect(unreadable.status != 0)
+        #expect(unreadable.error.contains(cluster.directory + "/file"), "\(unreadable)")
+        try await cluster.remove(agent: agent)
+    }
+}
