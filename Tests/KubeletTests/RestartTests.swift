@@ -87,7 +87,7 @@ struct RestartTests {
         }
     }
 
-    @Test("ends pods that were deleted while it was away", .disabled("hangs now and then: the race is not found yet"))
+    @Test("ends pods that were deleted while it was away")
     func deletedWhileAway() async throws {
         let bench = Bench()
         try await bench.run { _ in await bench.start(pod(oneContainer)) { $0.isReady } }

@@ -14,6 +14,9 @@ final class FakeAPI: KubeletAPIClient, PodSource {
         var isOffline = false
         var podContinuation: AsyncStream<PodSourceChange>.Continuation?
         var version = 1
+        /// Answers are held back until something is in it.
+        var objectGate: Recorded<Bool>?
+        var finishGate: Recorded<Bool>?
     }
     let state = Mutex(State())
     /// Patches of pod statuses, in order.
@@ -22,6 +25,7 @@ final class FakeAPI: KubeletAPIClient, PodSource {
     let statuses = Recorded<(name: String, status: JSON)>()
     let finished = Recorded<(name: String, uid: String)>()
     let events = Recorded<JSON>()
+    let asked = Recorded<ConfigReference>()
     let nodeWrites = Recorded<(verb: String, body: JSON)>()
     private let current = Mutex<[String: JSON]>([:])
     private let pending: AsyncStream<PodSourceChange>
@@ -63,10 +67,16 @@ final class FakeAPI: KubeletAPIClient, PodSource {
         statuses.append((name, status))
     }
 
-    func finishPod(namespace: String, name: String, uid: String) async throws { try check(); finished.append((name, uid)) }
+    func finishPod(namespace: String, name: String, uid: String) async throws {
+        try check()
+        finished.append((name, uid))
+        if let gate = state.withLock({ $0.finishGate }) { await gate.wait { !$0.isEmpty } }
+    }
 
     func object(_ reference: ConfigReference) async throws -> JSON {
         try check()
+        asked.append(reference)
+        if let gate = state.withLock({ $0.objectGate }) { await gate.wait { !$0.isEmpty } }
         guard let object = state.withLock({ $0.objects[reference] }) else { throw Self.notFound(reference.name) }
         return object
     }

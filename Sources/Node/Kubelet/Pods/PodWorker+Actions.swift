@@ -19,7 +19,7 @@ extension PodWorker {
             record.ending = PodRecord.Ending(deadline: services.clock.now() + manifest.terminationGrace, isGone: false, failure: failure)
             event(.normal, "DeadlineExceeded", failure.message)
             mailbox.send(.wake)
-        case .finish: finish(&group)
+        case .finish: finishWhenSaved()
         }
     }
 
@@ -205,12 +205,15 @@ extension PodWorker {
         }
     }
 
-    private func finish(_ group: inout DiscardingTaskGroup) {
-        guard !isFinishing else { return }
+    /// From here on nobody else may write below the pod's directory: a refresh of its volumes ends first.
+    private func finishWhenSaved() {
+        guard !isFinishing, !isRefreshingVolumes else { return }
         if let finishRetryAt, services.clock.now() < finishRetryAt { return wake(at: finishRetryAt) }
-        isFinishing = true
-        updateStatus()
-        tell()
+        finishIsDue = true
+    }
+
+    func finish(_ group: inout DiscardingTaskGroup) {
+        (finishIsDue, isFinishing) = (false, true)
         let finish = PodFinish(manifest: manifest, isGone: record.ending?.isGone ?? false, services: services, publisher: publisher)
         let mailbox = mailbox
         group.addTask {

@@ -49,6 +49,8 @@ actor PodWorker {
     var isRefreshingVolumes = false
     var volumesAreStale = false
     var finishRetryAt: WallTime?
+    /// Nothing is left but to finish: it begins once this pass has written and told the last status.
+    var finishIsDue = false
     var isFinishing = false
     var isFinished = false
     var wakeTask: (at: WallTime, task: Task<Void, Never>)?
@@ -89,8 +91,8 @@ actor PodWorker {
             if volumes == .done {
                 // What changed while no agent was there to see it.
                 volumesAreStale = true
-                let (manifest, references) = (manifest, services.references)
-                group.addTask { await references.watch(manifest.volumeReferences, for: manifest.uid) { mailbox.send(.referenceChanged($0)) } }
+                // Before the loop: a watch that began after the pod was forgotten would never end.
+                await services.references.watch(manifest.volumeReferences, for: uid) { mailbox.send(.referenceChanged($0)) }
             }
             mailbox.send(.runtimeMoved)
             for await batch in mailbox.batches {
@@ -100,6 +102,7 @@ actor PodWorker {
                 // On disk before it is told: a new agent must not tell another story than this one.
                 await save()
                 tell()
+                if finishIsDue { finish(&group) }
                 if isFinished || Task.isCancelled { break }
             }
             stopTimers()
@@ -114,7 +117,7 @@ actor PodWorker {
         if !isRefused {
             for action in Planner.plan(manifest.spec, observe()) { perform(action, &group) }
             superviseProbes()
-            if volumesAreStale, !isRefreshingVolumes, volumes == .done { refreshVolumes(&group) }
+            if volumesAreStale, !isRefreshingVolumes, volumes == .done, !finishIsDue, !isFinishing { refreshVolumes(&group) }
         }
         updateStatus()
         releaseEndWaiters()
@@ -128,10 +131,11 @@ actor PodWorker {
         endWaiters = [:]
     }
 
-    /// Writes what has to survive a restart, if it has changed.
+    /// Writes what has to survive a restart, if it has changed. Not while the pod's directory is being removed: a file
+    /// written then would bring the directory back, or keep it from going.
     private func save() async {
         let (store, record, pod) = (services.store, record, podIsSaved ? nil : manifest.pod)
-        guard !isFinished, pod != nil || savedRecord != record else { return }
+        guard !isFinishing, !isFinished, pod != nil || savedRecord != record else { return }
         do {
             try await BlockingWork.run {
                 if let pod { try store.save(pod: pod.json, uid: record.uid) }
