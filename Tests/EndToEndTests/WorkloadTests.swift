@@ -84,6 +84,23 @@ struct WorkloadTests {
         }
     }
 
+    @Test("a process that ignores its stop signal has its whole grace, counted from the signal")
+    func grace() async throws {
+        try await KubectlTests.withCluster { cluster, _ in
+            // Every line is a time of the clock that nobody sets; the signal's is marked.
+            _ = try await cluster.apply(KubectlTests.pod("stubborn", command: "trap 'echo signal $(cat /proc/uptime)' TERM; while true; do cat /proc/uptime; usleep 10000; done"))
+            try await cluster.kube("wait", "--for=condition=Ready", "pod/stubborn", "--timeout=60s")
+            let follower = try cluster.start(["kubectl", "logs", "-f", "stubborn"])
+            _ = try await eventually("the log is followed") { follower.output.isEmpty ? nil : true }
+            try await cluster.kube("delete", "pod", "stubborn", "--grace-period=1")
+            let lines = try await follower.wait(timeout: 30).lines.map { $0.split(separator: " ") }
+            let signal = try #require(lines.firstIndex { $0.first == "signal" })
+            let killed = try #require(lines.last { $0.first != "signal" }?.first.flatMap { Double($0) })
+            let signalled = try #require(Double(lines[signal][1]))
+            #expect((0.95..<1.5).contains(killed - signalled), "it lived for \(killed - signalled) s after its signal")
+        }
+    }
+
     @Test("a field that is not supported yet is refused by name")
     func refused() async throws {
         try await KubectlTests.withCluster { cluster, _ in

@@ -132,7 +132,7 @@ struct RestartTests {
         record.sandboxID = "s"
         record.addresses = ["10.0.0.1"]
         record.volumesArePrepared = true
-        record.ending = .init(deadline: WallTime(seconds: 9), isGone: true, failure: .init(reason: "DeadlineExceeded", message: "m"))
+        record.ending = .init(grace: .seconds(9), killAt: BootTime(nanoseconds: 11), isGone: true, failure: .init(reason: "DeadlineExceeded", message: "m"))
         record.publishedStatus = ["phase": "Running"]
         let exit = ContainerRecord.InstanceExit(
             id: "i", code: 137, signal: 9, reason: "OOMKilled", message: "m", startedAt: WallTime(seconds: 1), finishedAt: WallTime(seconds: 2))
@@ -141,6 +141,7 @@ struct RestartTests {
         (container.appliedImage, container.imageID, container.startedAt, container.exit, container.previous) = ("nginx", "sha256:x", WallTime(seconds: 1), exit, exit)
         container.backoff = .init(delay: .seconds(40), attemptedAt: WallTime(seconds: 3))
         container.startFailure = .init(reason: "RunContainerError", message: "m", at: WallTime(seconds: 4), retryAt: WallTime(seconds: 5))
+        container.killAt = BootTime(nanoseconds: 12)
         container.probes = [.readiness: ProbeState(verdict: true, lastOutcome: false, run: 2), .startup: ProbeState()]
         record.containers = ["web": container]
         #expect(try PodRecord(json: JSON(parsing: record.json.bytes())) == record)

@@ -16,7 +16,7 @@ final class FakeRuntime: ContainerRuntime, ImageService {
         var images: [String: ImageStatus] = [:]
         /// Containers that ignore the stop signal and have to be killed by a test.
         var stubborn: Set<String> = []
-        var stopWaiters: [String: [CheckedContinuation<Void, Never>]] = [:]
+        var stopWaiters: [String: [Recorded<Bool>]] = [:]
     }
     let state = Mutex(State())
     /// Every call, as `verb subject`.
@@ -95,7 +95,10 @@ final class FakeRuntime: ContainerRuntime, ImageService {
         calls.append("stop \(name) \(grace.components.seconds)")
         let isStubborn = state.withLock { $0.stubborn.contains(name) } && grace > .zero
         if isStubborn {
-            await withCheckedContinuation { continuation in state.withLock { $0.stopWaiters[id, default: []].append(continuation) } }
+            let ended = Recorded<Bool>()
+            state.withLock { $0.stopWaiters[id, default: []].append(ended) }
+            await ended.wait { !$0.isEmpty }
+            try Task.checkCancellation()
         } else {
             end(id, code: grace == .zero ? 137 : 143)
         }
@@ -151,11 +154,11 @@ final class FakeRuntime: ContainerRuntime, ImageService {
     }
 
     func end(_ id: String, code: Int32) {
-        let waiters = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+        let waiters = state.withLock { state -> [Recorded<Bool>] in
             if case .running = state.containers[id]?.state { state.containers[id]?.state = .exited(exit(code)) }
             return state.stopWaiters.removeValue(forKey: id) ?? []
         }
-        for waiter in waiters { waiter.resume() }
+        for waiter in waiters { waiter.append(true) }
         notify(id)
     }
 

@@ -10,6 +10,7 @@ final class ManualClock: KubeletClock {
     }
     private struct State {
         var now: WallTime
+        var sinceBoot = BootTime(nanoseconds: 1_000_000_000_000)
         var sleepers: [Sleeper] = []
         var cancelled: Set<Int> = []
         var next = 0
@@ -21,6 +22,15 @@ final class ManualClock: KubeletClock {
     init(_ start: WallTime = WallTime(seconds: 1_800_000_000)) { state = Mutex(State(now: start)) }
 
     func now() -> WallTime { state.withLock { $0.now } }
+    func sinceBoot() -> BootTime { state.withLock { $0.sinceBoot } }
+
+    /// Somebody sets the wall clock. What sleeps is not touched by it.
+    func set(by duration: Duration) {
+        state.withLock { state in
+            state.now = state.now + duration
+            for index in state.sleepers.indices { state.sleepers[index].deadline = state.sleepers[index].deadline + duration }
+        }
+    }
 
     func sleep(for duration: Duration) async throws {
         let id = state.withLock { state in
@@ -61,6 +71,7 @@ final class ManualClock: KubeletClock {
         if whenSomethingSleeps { await waitForSleeper(within: duration) }
         let due = state.withLock { state -> [Sleeper] in
             state.now = target
+            state.sinceBoot = state.sinceBoot + duration
             let due = state.sleepers.filter { $0.deadline <= target }
             state.sleepers.removeAll { $0.deadline <= target }
             return due

@@ -3,8 +3,8 @@ internal import Runtime
 
 /// Ends one container: preStop hook, stop signal, and SIGKILL when the grace is over.
 struct ContainerStop: Sendable {
-    /// What is left of the grace after a hook that used it up: enough for a signal to be seen.
-    private static let minimumAfterHook = Duration.seconds(2)
+    /// What is left of the grace after a hook, or after others, that used it up: enough for a signal to be seen.
+    static let minimumAfterWait = Duration.seconds(2)
 
     var id: String
     var grace: Duration
@@ -18,12 +18,12 @@ struct ContainerStop: Sendable {
     func run() async throws {
         var left = grace
         if let preStop, grace > .zero {
-            let start = services.clock.now()
+            let start = services.clock.sinceBoot()
             if let failure = await hooks.run(preStop, container: id, timeout: grace) {
                 services.logger.info("preStop hook failed", metadata: ["container": "\(id)", "error": "\(failure)"])
                 services.events.record(target, .warning, reason: "FailedPreStopHook", message: "PreStopHook failed")
             }
-            left = max(Self.minimumAfterHook, grace - (services.clock.now() - start))
+            left = max(Self.minimumAfterWait, grace - (services.clock.sinceBoot() - start))
         }
         try await services.runtime.stopContainer(id, signal: signal, grace: left)
     }

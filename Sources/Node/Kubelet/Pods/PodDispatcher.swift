@@ -60,11 +60,11 @@ actor PodDispatcher {
         let phase = manifest.status["phase"]?.string
         // It has ended for good on this node before, and nothing of it is left here: there is nothing to do but to let it go.
         if phase == PodPhase.succeeded.rawValue || phase == PodPhase.failed.rawValue {
-            if manifest.deletion != nil { await finish(manifest) }
+            if manifest.deletionGrace != nil { await finish(manifest) }
             return
         }
         var record = PodRecord(uid: manifest.uid, startTime: services.clock.now())
-        if let deletion = manifest.deletion { record.ending = .init(deadline: deletion.time, isGone: false, failure: nil) }
+        if let grace = manifest.deletionGrace { record.ending = .init(grace: grace, isGone: false, failure: nil) }
         start(manifest, record: record, isSaved: false)
     }
 

@@ -15,11 +15,6 @@ struct PodManifest: Sendable {
         var preStop: Hook?
         var stopSignal: Int32?
     }
-    struct Deletion: Sendable, Hashable {
-        /// When the grace is over.
-        var time: WallTime
-        var grace: Duration
-    }
 
     let pod: Pod
     let namespace: String
@@ -31,7 +26,9 @@ struct PodManifest: Sendable {
     let spec: PodPlanSpec
     let probes: [String: [ProbeSpec.Kind: ProbeSpec]]
     let hooks: [String: Hooks]
-    let deletion: Deletion?
+    /// The grace that the deletion asks for; nil while the pod is not to go. When it is over is not the API server's to say:
+    /// its timestamps are whole seconds of another clock, and a process has its time from its signal on.
+    let deletionGrace: Duration?
     let terminationGrace: Duration
     let usesHostNetwork: Bool
     let qos: PodQoSClass
@@ -70,11 +67,8 @@ struct PodManifest: Sendable {
         spec = Self.plan(podSpec)
         terminationGrace = .seconds(podSpec.terminationGracePeriodSeconds ?? 30)
         usesHostNetwork = podSpec.hostNetwork ?? false
-        if let time = metadata.deletionTimestamp {
-            deletion = Deletion(time: WallTime(time), grace: metadata.deletionGracePeriodSeconds.map { .seconds($0) } ?? terminationGrace)
-        } else {
-            deletion = nil
-        }
+        let isDeleted = metadata.deletionTimestamp != nil
+        deletionGrace = isDeleted ? metadata.deletionGracePeriodSeconds.map { .seconds(max(0, $0)) } ?? terminationGrace : nil
         let containers = podSpec.initContainers + podSpec.containers
         demands = Dictionary(containers.map { ($0.name, ContainerDemand($0)) }) { first, _ in first }
         qos = PodQoSClass(containers.map { ContainerDemand($0) })

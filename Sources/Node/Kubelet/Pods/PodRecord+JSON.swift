@@ -10,7 +10,8 @@ extension PodRecord {
         object["addresses"] = JSON(addresses)
         object["volumesArePrepared"] = JSON(volumesArePrepared)
         if let ending {
-            var value: JSONObject = ["deadline": ending.deadline.json, "isGone": JSON(ending.isGone)]
+            var value: JSONObject = ["grace": JSON(ending.grace.wholeNanoseconds), "isGone": JSON(ending.isGone)]
+            value["killAt"] = ending.killAt?.json
             value["reason"] = ending.failure.map { JSON($0.reason) }
             value["message"] = ending.failure.map { JSON($0.message) }
             object["ending"] = .object(value)
@@ -30,9 +31,11 @@ extension PodRecord {
         sandboxID = json["sandboxID"]?.string
         addresses = json["addresses"]?.array?.compactMap(\.string) ?? []
         volumesArePrepared = json["volumesArePrepared"]?.bool ?? false
-        if let value = json["ending"], let deadline = WallTime(value["deadline"]) {
+        if let value = json["ending"] {
+            // Older records hold a point in time instead; Kubernetes' default stands in for what it was made of.
+            let grace = value["grace"]?.int.map { Duration.nanoseconds($0) } ?? .seconds(30)
             let failure = value["reason"]?.string.map { Failure(reason: $0, message: value["message"]?.string ?? "") }
-            ending = Ending(deadline: deadline, isGone: value["isGone"]?.bool ?? false, failure: failure)
+            ending = Ending(grace: grace, killAt: BootTime(value["killAt"]), isGone: value["isGone"]?.bool ?? false, failure: failure)
         }
         for (name, value) in json["containers"]?.object ?? [:] { containers[name] = ContainerRecord(json: value) }
         publishedStatus = json["publishedStatus"]
@@ -45,6 +48,7 @@ extension ContainerRecord {
         object["id"] = id.map { JSON($0) }
         object["sandboxID"] = sandboxID.map { JSON($0) }
         object["startedAt"] = startedAt?.json
+        object["killAt"] = killAt?.json
         object["exit"] = exit?.json
         object["previous"] = previous?.json
         object["backoff"] = backoff.map { ["delay": JSON($0.delay.wholeNanoseconds), "attemptedAt": $0.attemptedAt.json] }
@@ -67,6 +71,7 @@ extension ContainerRecord {
         id = json["id"]?.string
         sandboxID = json["sandboxID"]?.string
         startedAt = WallTime(json["startedAt"])
+        killAt = BootTime(json["killAt"])
         exit = json["exit"].flatMap(InstanceExit.init(json:))
         previous = json["previous"].flatMap(InstanceExit.init(json:))
         if let value = json["backoff"], let delay = value["delay"]?.int, let attemptedAt = WallTime(value["attemptedAt"]) {

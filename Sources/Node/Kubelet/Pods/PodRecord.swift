@@ -17,9 +17,13 @@ struct PodRecord: Sendable, Hashable {
     /// The status last sent to the API server: what the next one is compared with.
     var publishedStatus: JSON?
 
-    /// Why and until when the pod is to end.
+    /// Why the pod is to end, and in what time.
     struct Ending: Sendable, Hashable {
-        var deadline: WallTime
+        /// What each container gets from its stop signal on. May only become shorter.
+        var grace: Duration
+        /// When the first containers to be told are killed; nil until one has been. Sidecars, whose turn comes later, get
+        /// what is left until then.
+        var killAt: BootTime?
         /// The object is gone from the API: there is nothing to finish there.
         var isGone: Bool
         /// `DeadlineExceeded`, for a pod that fails without having been deleted.
@@ -53,6 +57,8 @@ struct ContainerRecord: Sendable, Hashable {
     var previous: InstanceExit?
     var backoff: RestartBackoff.Entry?
     var startFailure: StartFailure?
+    /// When the latest instance is killed, if it was told to stop: across a restart of the agent what is left counts.
+    var killAt: BootTime?
     var probes: [ProbeSpec.Kind: ProbeState] = [:]
 
     struct InstanceExit: Sendable, Hashable {

@@ -16,7 +16,7 @@ extension PodWorker {
         case .backOff(let name, let until, let isImage): backOff(name, until, isImage: isImage)
         case .exceedDeadline:
             let failure = PodRecord.Failure(reason: "DeadlineExceeded", message: "Pod was active on the node longer than the specified deadline")
-            record.ending = PodRecord.Ending(deadline: services.clock.now() + manifest.terminationGrace, isGone: false, failure: failure)
+            record.ending = PodRecord.Ending(grace: manifest.terminationGrace, isGone: false, failure: failure)
             event(.normal, "DeadlineExceeded", failure.message)
             mailbox.send(.wake)
         case .finish: finishWhenSaved()
@@ -139,31 +139,48 @@ extension PodWorker {
     private static let endRetry = Duration.seconds(2)
 
     private func containerStop(_ name: String, _ id: String, _ reason: StopReason) -> ContainerStop {
-        let now = services.clock.now()
-        let grace: Duration = switch reason {
-        case .podTermination: record.ending.map { max(.zero, $0.deadline - now) } ?? manifest.terminationGrace
-        case .livenessProbeFailed: manifest.probes[name]?[.liveness]?.terminationGrace ?? manifest.terminationGrace
-        case .startupProbeFailed: manifest.probes[name]?[.startup]?.terminationGrace ?? manifest.terminationGrace
-        case .podFinished, .definitionChanged, .postStartHookFailed: manifest.terminationGrace
-        case .sandboxLost: .zero
-        }
         let isRunning = record.containers[name].map { $0.id == id && $0.exit == nil } ?? false
         return ContainerStop(
-            id: id, grace: grace, signal: manifest.hooks[name]?.stopSignal, preStop: isRunning && reason != .sandboxLost ? manifest.hooks[name]?.preStop : nil,
+            id: id, grace: beginGrace(name, reason), signal: manifest.hooks[name]?.stopSignal, preStop: isRunning && reason != .sandboxLost ? manifest.hooks[name]?.preStop : nil,
             target: manifest.target(container: name),
             hooks: LifecycleHooks(services: services, address: record.addresses.first ?? services.node.addresses.first ?? ""), services: services)
     }
 
-    /// A second deletion with less grace: containers that are stopping already get the new, nearer end.
-    func hurryStops() {
-        guard let ending = record.ending else { return }
-        let grace = max(.zero, ending.deadline - services.clock.now())
+    /// How long a container has from now on. Noted when its time begins, so that a further try and the next agent go on
+    /// counting: nobody gets more, or less, for a restart of the agent.
+    private func beginGrace(_ name: String, _ reason: StopReason) -> Duration {
+        let now = services.clock.sinceBoot()
+        let due = now + wholeGrace(name, reason, now)
+        let killAt = min(record.containers[name]?.killAt ?? due, due)
+        record.containers[name]?.killAt = killAt
+        if reason == .podTermination, record.ending?.killAt == nil { record.ending?.killAt = killAt }
+        return max(.zero, killAt - now)
+    }
+
+    private func wholeGrace(_ name: String, _ reason: StopReason, _ now: BootTime) -> Duration {
+        switch reason {
+        case .podTermination:
+            guard let ending = record.ending else { return manifest.terminationGrace }
+            guard manifest.spec.container(name)?.role == .sidecar, let killAt = ending.killAt else { return ending.grace }
+            // Whoever waited for the others still gets the time to see a signal.
+            return min(ending.grace, max(ContainerStop.minimumAfterWait, killAt - now))
+        case .livenessProbeFailed: return manifest.probes[name]?[.liveness]?.terminationGrace ?? manifest.terminationGrace
+        case .startupProbeFailed: return manifest.probes[name]?[.startup]?.terminationGrace ?? manifest.terminationGrace
+        case .podFinished, .definitionChanged, .postStartHookFailed: return manifest.terminationGrace
+        case .sandboxLost: return .zero
+        }
+    }
+
+    /// Containers that are stopping already get the new, nearer end: `grace` from now on.
+    func hurryStops(grace: Duration) {
+        let due = services.clock.sinceBoot() + grace
         for (name, transient) in transients where transient.activity == .stopping {
-            guard let id = record.containers[name]?.id else { continue }
-            let (runtime, logger) = (services.runtime, logger)
+            guard let container = record.containers[name], let id = container.id, let killAt = container.killAt, due < killAt else { continue }
+            record.containers[name]?.killAt = due
+            let (runtime, logger, signal) = (services.runtime, logger, manifest.hooks[name]?.stopSignal)
             // Unstructured: it only makes an operation of the group end sooner, and ends with that.
             Task {
-                do { try await runtime.stopContainer(id, signal: nil, grace: grace) } catch { logger.debug("cannot hurry a stop", metadata: ["error": "\(error)"]) }
+                do { try await runtime.stopContainer(id, signal: signal, grace: grace) } catch { logger.debug("cannot hurry a stop", metadata: ["error": "\(error)"]) }
             }
         }
     }

@@ -42,28 +42,25 @@ extension PodWorker {
         manifest = newer
         if metadataChanged { volumesAreStale = true }
         publisher.serverHas(newer.status)
-        if let deletion = newer.deletion { end(at: deletion.time, isGone: false, grace: deletion.grace) }
+        if let grace = newer.deletionGrace { end(grace: grace, isGone: false) }
     }
 
     private func podRemoved(_ pod: Pod?) {
         if let pod { manifest = PodManifest(pod) }
         publisher.stop()
-        let grace = manifest.deletion?.grace ?? manifest.terminationGrace
         // Gone without a deletion that this node saw: at least a second to end in, as Kubernetes grants it.
-        end(at: services.clock.now() + max(grace, .seconds(1)), isGone: true, grace: grace)
+        end(grace: max(manifest.deletionGrace ?? manifest.terminationGrace, .seconds(1)), isGone: true)
     }
 
-    /// - Parameter deadline: when the containers are killed. It may only come nearer.
-    private func end(at deadline: WallTime, isGone: Bool, grace: Duration) {
-        guard var ending = record.ending else {
-            record.ending = PodRecord.Ending(deadline: max(deadline, services.clock.now()), isGone: isGone, failure: nil)
-            return
-        }
-        let shortened = deadline < ending.deadline
-        ending.deadline = min(ending.deadline, deadline)
+    /// - Parameter grace: of several the shortest counts.
+    private func end(grace: Duration, isGone: Bool) {
+        var ending = record.ending ?? PodRecord.Ending(grace: grace, isGone: isGone, failure: nil)
+        let isNews = record.ending == nil || grace < ending.grace
+        ending.grace = min(ending.grace, grace)
         ending.isGone = ending.isGone || isGone
+        if let killAt = ending.killAt { ending.killAt = min(killAt, services.clock.sinceBoot() + ending.grace) }
         record.ending = ending
-        if shortened { hurryStops() }
+        if isNews { hurryStops(grace: grace) }
     }
 
     // MARK: The runtime's side

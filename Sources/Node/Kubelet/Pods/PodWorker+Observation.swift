@@ -66,6 +66,7 @@ extension PodWorker {
         container.exit = nil
         container.backoff = backoff
         container.startFailure = nil
+        container.killAt = nil
         container.probes = [:]
         for kind in manifest.probes[name]?.keys ?? [:].keys { container.probes[kind] = ProbeState() }
         record.containers[name] = container
@@ -82,6 +83,7 @@ extension PodWorker {
         container.exit = ContainerRecord.InstanceExit(
             id: id, code: exit.code, signal: exit.signal, reason: exit.reason, message: message, startedAt: startedAt,
             finishedAt: WallTime(nanoseconds: exit.finishedAt))
+        container.killAt = nil
         record.containers[name] = container
         transients[name]?.restartReason = nil
         transients[name]?.isRunningPostStart = false
@@ -89,7 +91,7 @@ extension PodWorker {
 
     /// The snapshot that the planner and the status see.
     func observe() -> PodObservation {
-        let intent: PodObservation.Intent = record.ending.map { .terminate(removes: $0.failure == nil || $0.isGone || manifest.deletion != nil) } ?? .run
+        let intent: PodObservation.Intent = record.ending.map { .terminate(removes: $0.failure == nil || $0.isGone || manifest.deletionGrace != nil) } ?? .run
         var containers: [String: ContainerObservation] = [:]
         for container in manifest.spec.all { containers[container.name] = observe(container) }
         return PodObservation(
