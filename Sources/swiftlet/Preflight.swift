@@ -43,6 +43,15 @@ enum Preflight {
         guard access(path, R_OK | W_OK | X_OK) == 0 else { throw Failure("cannot read and write the directory \(path): \(SystemError(operation: "access", errno: errno))") }
     }
 
+    /// Every directory on the way to `path` lets the control plane's user pass. What is missing will be made so that it does.
+    static func reachable(_ path: String, by user: Account) throws {
+        guard let blocked = try Namespaces.onOwnThread({ user.firstClosedDirectory(towards: path) }) else { return }
+        let mode = (try? Files.status(blocked, follow: true)).map { " (mode 0\(String($0.mode, radix: 8)))" } ?? ""
+        throw Failure(
+            "the control plane's user \(user.name) cannot pass through \(blocked)\(mode) to \(path): "
+                + "run 'chmod o+x \(blocked)', or choose another place with --data-dir")
+    }
+
     /// A TCP port that nobody has taken. The bind itself may still lose a race; this only makes the common case clear.
     static func port(_ port: Int, of what: String, option: String) throws {
         guard let number = UInt16(exactly: port), number > 0 else { throw Failure("expected a port from 1 to 65535 for \(option), found \(port)") }

@@ -13,6 +13,8 @@ struct Swiftlet: AsyncParsableCommand {
     static func main() async {
         // A client that goes away must end a write with EPIPE, not the agent. Shims and containers start with defaults.
         signal(SIGPIPE, SIG_IGN)
+        // What the caller's shell hides from others must not decide who can reach the node's directories.
+        umask(0o022)
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {

@@ -86,4 +86,44 @@ struct BadInputTests {
         #expect(unreadable.error.contains(cluster.directory + "/file"), "\(unreadable)")
         try await cluster.remove(agent: agent)
     }
+
+    @Test("a data directory that the control plane's user cannot reach ends in one line that says which, who and what to do")
+    func unreachable() async throws {
+        let cluster = try await TestCluster()
+        let closed = cluster.directory + "/closed"
+        try FileManager.default.createDirectory(atPath: closed + "/inner", withIntermediateDirectories: true)
+        try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: closed)
+        let swiftlet = TestCluster.binaries + "/swiftlet"
+        let directories = ["--data-dir", closed + "/inner/data", "--run-dir", cluster.directory + "/closed-run"]
+        for command in [[swiftlet, "up"] + cluster.cgroups, [swiftlet, "control-plane"], ["setpriv", "--reuid=65534", "--clear-groups", swiftlet, "control-plane"]] {
+            let output = try await cluster.run(command + directories, timeout: 30)
+            #expect(output.status == 1, "\(command): \(output)")
+            #expect(output.error.split(separator: "\n").count == 1, "\(command): \(output)")
+            for expected in ["user nobody", "pass through \(closed) (mode 0700)", "chmod o+x \(closed)", "--data-dir"] {
+                #expect(output.error.contains(expected), "\(expected) is missing in \(command): \(output)")
+            }
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: closed + "/inner") == [])
+        #expect(!FileManager.default.fileExists(atPath: cluster.directory + "/closed-run"))
+
+        // Where the way is open, umask or not, the same place works.
+        try FileManager.default.setAttributes([.posixPermissions: 0o711], ofItemAtPath: closed)
+        let agent = try cluster.start(["sh", "-c", "umask 077; exec \"$@\"", "sh", swiftlet, "up", "--node-name", "node-1", "--log-dir", cluster.directory + "/log"] + directories + cluster.cgroups)
+        _ = try await eventually("the API is served") { FileManager.default.contents(atPath: agent.errorPath).map { String(decoding: $0, as: UTF8.self).contains("the API is served") } == true ? true : nil }
+        agent.signal(SIGTERM)
+        _ = try await agent.wait(timeout: 30)
+        #expect(try await cluster.swiftlet("reset", "--yes", "--log-dir", cluster.directory + "/log", "--cgroup-parent", cluster.name, directories[0], directories[1], directories[2], directories[3]).status == 0)
+        try await cluster.remove(agent: nil)
+    }
+
+    @Test("a control plane that cannot start ends the agent too, with the reason")
+    func brokenStore() async throws {
+        let cluster = try await TestCluster()
+        try FileManager.default.createDirectory(atPath: cluster.dataDirectory + "/control-plane/storage.sqlite", withIntermediateDirectories: true)
+        let output = try await cluster.run([TestCluster.binaries + "/swiftlet", "up", "--node-name", "node-1"] + cluster.directories + cluster.cgroups, timeout: 30)
+        #expect(output.status == 1, "\(output)")
+        #expect(output.error.contains("swiftlet: the control plane cannot start: "), "\(output)")
+        #expect(output.error.contains("storage.sqlite"), "\(output)")
+        try await cluster.remove(agent: nil)
+    }
 }

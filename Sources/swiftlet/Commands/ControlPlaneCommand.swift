@@ -1,5 +1,6 @@
 import ArgumentParser
 import ControlPlane
+import Dispatch
 import FoundationEssentials
 import Glibc
 import LinuxSystem
@@ -19,7 +20,11 @@ struct ControlPlaneCommand: AsyncParsableCommand {
 
     func run() async throws {
         let logger = try logs.make("control-plane")
-        if geteuid() == 0 { try becomeUnprivileged() }
+        if geteuid() == 0 {
+            try becomeUnprivileged()
+        } else {
+            try Preflight.reachable(directories.dataDir, by: .current)
+        }
         let configuration = ControlPlaneConfiguration(
             directory: directories.dataDir + "/control-plane", bindAddress: options.bindAddress, port: options.apiPort, logger: logger)
         let isSupervised = supervised
@@ -48,40 +53,36 @@ struct ControlPlaneCommand: AsyncParsableCommand {
                 }
             }
             if isSupervised {
-                // The agent alone holds the other end: this read ends when the agent does, however it ends.
-                group.addTask {
-                    await ControlPlaneChild.blocking {
-                        var byte: UInt8 = 0
-                        while Glibc.read(0, &byte, 1) > 0 {}
-                    }
-                }
+                // The agent alone holds the other end: its input ends when the agent does, however it ends.
+                group.addTask { for await _ in standardInputEnds() {} }
             }
             try await group.next()
             group.cancelAll()
         }
     }
 
+    /// Finishes when stdin ends. A read cannot be cancelled: nobody waits for its thread, which ends with the process.
+    private static func standardInputEnds() -> AsyncStream<Void> {
+        AsyncStream { continuation in
+            DispatchQueue(label: "swiftlet.stdin").async {
+                var byte: UInt8 = 0
+                while Glibc.read(0, &byte, 1) > 0 {}
+                continuation.finish()
+            }
+        }
+    }
+
     private func becomeUnprivileged() throws {
         let user = try Account.named(options.user)
+        try Preflight.reachable(directories.dataDir, by: user)
         if !supervised {
+            try Preflight.directory(directories.dataDir, mode: 0o711)
             let pki = try options.pki(directories, user: user, nodeAddress: NodeAddress.detect())
             try pki.ensure(node: nil, nodeAddresses: [], now: Date())
         }
         guard setgroups(0, nil) == 0, setgid(user.gid) == 0, setuid(user.uid) == 0 else {
             throw SystemError(operation: "become user \(options.user)", errno: errno)
         }
-    }
-}
-
-/// A user of this host.
-struct Account {
-    var uid: UInt32
-    var gid: UInt32
-
-    static func named(_ name: String) throws -> Account {
-        guard let entry = getpwnam(name) else { throw Failure("expected --user to name a user of this host, found '\(name)'") }
-        guard entry.pointee.pw_uid != 0 else { throw Failure("the control plane never runs as root: name another user with --user") }
-        return Account(uid: entry.pointee.pw_uid, gid: entry.pointee.pw_gid)
     }
 }
 

@@ -17,6 +17,8 @@ struct Up: AsyncParsableCommand {
     func run() async throws {
         try Preflight.root(for: "swiftlet up")
         try Preflight.kernel(cgroupRoot: node.cgroups.cgroupRoot)
+        let user = try Account.named(controlPlane.user)
+        try Preflight.reachable(directories.dataDir, by: user)
         // Others may pass through to what is theirs: the control plane's own directory lies in it.
         try Preflight.directory(directories.dataDir, mode: 0o711)
         try Preflight.directory(directories.runDir, mode: 0o711)
@@ -27,7 +29,6 @@ struct Up: AsyncParsableCommand {
         let logger = try logs.make("swiftlet")
         let address = node.nodeIP ?? NodeAddress.detect()
         let name = try node.nodeName ?? HostName.read()
-        let user = try Account.named(controlPlane.user)
         let pki = try controlPlane.pki(directories, user: user, nodeAddress: address)
         do {
             try pki.ensure(node: name, nodeAddresses: [address], now: Date())
