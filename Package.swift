@@ -93,6 +93,7 @@ let package = Package(
             path: "Sources/Node/swiftlet-shim",
             swiftSettings: swift + [.unsafeFlags(staticExecutable)], linkerSettings: [.unsafeFlags(staticExecutable)]),
         room("Node", "PodNetwork", ["Netlink", "LinuxSystem", logging]),
+        room("Node", "ServiceProxy", ["Netlink", "LinuxSystem", "KubeTypes", "KubeAPI", "KubeClient", "JSONTree", logging]),
         room("Node", "Runtime", ["Images", "OCISpec", "ShimProtocol", "LinuxSystem", "Cgroups", "Seccomp", "CCap", "CLinux", "JSONTree", logging]),
         room("Node", "Kubelet", ["Runtime", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", "LinuxSystem", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, logging]),
 
@@ -108,6 +109,11 @@ let package = Package(
             name: "swiftlet-bench", dependencies: ["Runtime", "Images", "LinuxSystem", "Cgroups", "Seccomp", "JSONTree", logging],
             path: "Benchmarks/runtime", swiftSettings: swift),
 
+        // Measures the service proxy against the kernel, in a network namespace of its own.
+        .executableTarget(
+            name: "swiftlet-bench-services", dependencies: ["ServiceProxy", "Netlink", "LinuxSystem", logging],
+            path: "Benchmarks/services", swiftSettings: swift),
+
         // Tests: one target a module; NodeTests need root, EndToEndTests need root and kubectl.
         tests("JSONTreeTests", ["JSONTree"]),
         tests("KubeAPITests", ["KubeAPI", "JSONTree"]),
@@ -122,6 +128,7 @@ let package = Package(
         tests("ImagesTests", ["Images", "OCISpec", "LinuxSystem", "JSONTree", "CArchive", crypto, logging]),
         tests("ShimProtocolTests", ["ShimProtocol", "LinuxSystem"]),
         tests("PodNetworkTests", ["PodNetwork", "Netlink", "LinuxSystem"]),
+        tests("ServiceProxyTests", ["ServiceProxy", "Netlink", "LinuxSystem", "KubeClient", "KubeTypes", "KubeAPI", "JSONTree", logging]),
         tests("RuntimeTests", ["Runtime", "ShimProtocol", "LinuxSystem", "Cgroups", "Images", "OCISpec", "JSONTree"]),
         tests("KubeletTests", ["Kubelet", "Runtime", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", nioCore, nioHTTP1, logging]),
         tests("StorageTests", ["Storage"]),
@@ -129,7 +136,7 @@ let package = Package(
         tests("SchedulerTests", ["Scheduler", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient"]),
         tests("ControllersTests", ["Controllers", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient"]),
         tests("ControlPlaneTests", [asn1, "ControlPlane", "Storage", "APIServer", "KubeAPI", "JSONTree", "KubeClient", "KubeHTTP", x509]),
-        tests("NodeTests", ["Kubelet", "Runtime", "Images", "OCISpec", "ShimProtocol", "LinuxSystem", "Cgroups", "Seccomp", "Netlink", "PodNetwork", "JSONTree", logging]),
+        tests("NodeTests", ["Kubelet", "Runtime", "Images", "OCISpec", "ShimProtocol", "LinuxSystem", "Cgroups", "Seccomp", "Netlink", "PodNetwork", "ServiceProxy", "JSONTree", logging]),
         tests("EndToEndTests", ["LinuxSystem", "JSONTree", "KubeClient", "KubeTypes", "KubeAPI"]),
     ]
 )

@@ -23,8 +23,17 @@ public struct NFTablesHook: Sendable, Hashable {
 
 /// One nf_tables transaction: all of it takes effect at one instant, or nothing.
 public struct NFTablesBatch: Sendable {
-    /// Message bodies by type; headers are written when the batch is sent.
-    private var messages: [(type: UInt16, flags: NetlinkFlags, body: [UInt8])] = []
+    /// A message body; headers are written when the batch is sent.
+    struct Message: Sendable {
+        var type: UInt16
+        var flags: NetlinkFlags
+        var body: [UInt8]
+        /// What it does, for the error that names it.
+        var label: String
+    }
+    private(set) var messages: [Message] = []
+    /// Sets made by this batch: each needs a number of its own.
+    var setCount: UInt32 = 0
 
     public init() {}
 
@@ -41,6 +50,14 @@ public struct NFTablesBatch: Sendable {
         static let newRule: UInt16 = 6
         static let getRule: UInt16 = 7
         static let deleteRule: UInt16 = 8
+        static let newSet: UInt16 = 9
+        static let getSet: UInt16 = 10
+        static let deleteSet: UInt16 = 11
+        static let newElement: UInt16 = 12
+        static let getElement: UInt16 = 13
+        static let deleteElement: UInt16 = 14
+        static let newGeneration: UInt16 = 15
+        static let getGeneration: UInt16 = 16
     }
 
     /// NFNL_SUBSYS_NFTABLES in the high byte.
@@ -54,26 +71,38 @@ public struct NFTablesBatch: Sendable {
         }
     }
 
-    mutating func append(_ type: UInt16, _ flags: NetlinkFlags, _ family: NFTablesFamily, _ body: (inout NetlinkWriter) -> Void) {
+    mutating func append(
+        _ type: UInt16, _ flags: NetlinkFlags, _ family: NFTablesFamily, _ label: @autoclosure () -> String, _ body: (inout NetlinkWriter) -> Void
+    ) {
         var writer = NetlinkWriter()
         Self.header(family.rawValue)(&writer)
         body(&writer)
-        messages.append((Self.type(type), flags, writer.bytes))
+        append(Message(type: Self.type(type), flags: flags, body: writer.bytes, label: label()))
+    }
+
+    mutating func append(_ message: Message) { messages.append(message) }
+
+    /// Adds another batch's steps behind these.
+    public mutating func append(_ other: NFTablesBatch) {
+        messages += other.messages
+        setCount += other.setCount
     }
 
     // MARK: Tables, chains, rules
 
     /// Makes the table, or finds it there.
-    public mutating func addTable(_ family: NFTablesFamily, _ name: String) {
-        append(MessageType.newTable, .create, family) { writer in
+    /// - Parameter owned: nobody but this batch's socket may change the table, and the table ends with the socket
+    ///   (NFT_TABLE_F_OWNER, Linux 5.12). Not for what must outlive the process.
+    public mutating func addTable(_ family: NFTablesFamily, _ name: String, owned: Bool = false) {
+        append(MessageType.newTable, .create, family, "add table \(name)") { writer in
             writer.attribute(1, string: name)
-            writer.attribute(2, be32: 0)
+            writer.attribute(2, be32: owned ? 2 : 0)
         }
     }
 
     /// Removes the table and everything in it; the transaction fails with ENOENT if it does not exist.
     public mutating func deleteTable(_ family: NFTablesFamily, _ name: String) {
-        append(MessageType.deleteTable, [], family) { $0.attribute(1, string: name) }
+        append(MessageType.deleteTable, [], family, "delete table \(name)") { $0.attribute(1, string: name) }
     }
 
     /// An empty table, whatever was there: made, removed and made again in one transaction, so that it never fails and no
@@ -86,7 +115,7 @@ public struct NFTablesBatch: Sendable {
 
     /// - Parameter hook: nil for a chain that is only jumped to.
     public mutating func addChain(_ family: NFTablesFamily, table: String, _ name: String, hook: NFTablesHook? = nil) {
-        append(MessageType.newChain, .create, family) { writer in
+        append(MessageType.newChain, .create, family, "add chain \(name)") { writer in
             writer.attribute(1, string: table)
             writer.attribute(3, string: name)
             guard let hook else { return }
@@ -100,7 +129,7 @@ public struct NFTablesBatch: Sendable {
     }
 
     public mutating func deleteChain(_ family: NFTablesFamily, table: String, _ name: String) {
-        append(MessageType.deleteChain, [], family) { writer in
+        append(MessageType.deleteChain, [], family, "delete chain \(name)") { writer in
             writer.attribute(1, string: table)
             writer.attribute(3, string: name)
         }
@@ -108,7 +137,7 @@ public struct NFTablesBatch: Sendable {
 
     /// Removes the rules of a chain, or of every chain of the table.
     public mutating func flush(_ family: NFTablesFamily, table: String, chain: String? = nil) {
-        append(MessageType.deleteRule, [], family) { writer in
+        append(MessageType.deleteRule, [], family, "flush chain \(chain ?? "*")") { writer in
             writer.attribute(1, string: table)
             if let chain { writer.attribute(2, string: chain) }
         }
@@ -117,7 +146,7 @@ public struct NFTablesBatch: Sendable {
     /// Adds a rule at the end of the chain.
     /// - Parameter comment: shown by `nft list`, up to 128 bytes.
     public mutating func addRule(_ family: NFTablesFamily, table: String, chain: String, _ expressions: [NFTablesExpression], comment: String? = nil) {
-        append(MessageType.newRule, [.create, .append], family) { writer in
+        append(MessageType.newRule, [.create, .append], family, "add a rule to chain \(chain)") { writer in
             writer.attribute(1, string: table)
             writer.attribute(2, string: chain)
             writer.nest(4) { writer in
@@ -128,6 +157,14 @@ public struct NFTablesBatch: Sendable {
                 let text = Array(comment.utf8.prefix(127)) + [0]
                 writer.attribute(7, [0, UInt8(text.count)] + text)
             }
+        }
+    }
+
+    /// How many rules the batch adds to each chain.
+    public var ruleCounts: [String: Int] {
+        messages.reduce(into: [:]) { counts, message in
+            guard message.type == Self.type(MessageType.newRule), let chain = NetlinkAttributes(message.body.dropFirst(4)).string(2) else { return }
+            counts[chain, default: 0] += 1
         }
     }
 

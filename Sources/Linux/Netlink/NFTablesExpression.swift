@@ -1,7 +1,10 @@
 /// One step of a rule: a small instruction on registers. Steps that do not match end the rule.
 public enum NFTablesExpression: Sendable, Hashable {
-    /// A 128-bit register, 1 to 4.
+    /// A 128-bit register, 1 to 4, or a 32-bit part of them, 8 to 23 (``word(_:)``). 0 is the verdict.
     public typealias Register = UInt32
+
+    /// The 32-bit registers, 0 to 15: registers next to each other make a concatenation.
+    public static func word(_ index: Int) -> Register { Register(8 + index) }
 
     public enum Header: UInt32, Sendable, Hashable { case link = 0, network, transport }
     public enum Comparison: UInt32, Sendable, Hashable { case equal = 0, notEqual, less, lessOrEqual, greater, greaterOrEqual }
@@ -33,77 +36,47 @@ public enum NFTablesExpression: Sendable, Hashable {
     /// The source becomes the outgoing link's address, the port a random one: sequential choice collides when many pods
     /// open connections to one destination at once.
     case masqueradeFullyRandom
+    /// Looks a key up in a set or map; no match ends the rule.
+    /// - Parameter into: where a map's value goes; 0 runs a verdict map's verdict; nil for sets.
+    case lookup(String, from: Register, into: Register? = nil, inverted: Bool = false)
+    /// Destination NAT to the address and port in registers; ends the chain.
+    case destinationNAT(IPAddress.Family, address: Register, port: Register)
+    /// An even random number from 0 on, in the machine's byte order.
+    case random(below: UInt32, into: Register)
+    case conntrack(ConntrackKey, into: Register)
+    /// Adds, refreshes or removes an element of a dynamic set. A full set ends the rule.
+    /// - Parameter timeout: milliseconds; 0: the set's.
+    case change(SetChange, String, key: Register, data: Register? = nil, timeout: UInt64 = 0)
+    case reject(Rejection)
+    /// What kind of address the host takes this packet's for (`RTN_*`): 2 is its own.
+    case addressType(Direction, into: Register)
+    case range(Register, from: [UInt8], through: [UInt8], negated: Bool = false)
 
-    var name: String {
-        switch self {
-        case .payload: "payload"
-        case .meta, .setMeta: "meta"
-        case .bitwise: "bitwise"
-        case .compare: "cmp"
-        case .immediate, .verdict: "immediate"
-        case .counter: "counter"
-        case .masqueradeFullyRandom: "masq"
-        }
+    /// What is known of the packet's connection (`NFT_CT_*`).
+    public enum ConntrackKey: Sendable, Hashable {
+        /// Bits: 2 established, 4 related, 8 new.
+        case state
+        /// Bits (`IPS_*`): 0x20 destination NAT.
+        case status
+        case mark
+        /// Addresses and ports as the connection began, before NAT.
+        case originalSource(IPAddress.Family)
+        case originalDestination(IPAddress.Family)
+        case originalSourcePort
+        case originalDestinationPort
     }
 
-    func write(into writer: inout NetlinkWriter) {
-        writer.nest(1) { writer in  // NFTA_LIST_ELEM
-            writer.attribute(1, string: name)
-            writer.nest(2) { writeData(into: &$0) }
-        }
+    public enum SetChange: UInt32, Sendable, Hashable {
+        case add = 0
+        /// Adds, or renews the time of an element that is there; its value stays as it was.
+        case update
+        case delete
     }
 
-    private func writeData(into writer: inout NetlinkWriter) {
-        switch self {
-        case .payload(let header, let offset, let length, let register):
-            writer.attribute(1, be32: register)
-            writer.attribute(2, be32: header.rawValue)
-            writer.attribute(3, be32: offset)
-            writer.attribute(4, be32: length)
-        case .meta(let key, let register):
-            writer.attribute(2, be32: key.rawValue)
-            writer.attribute(1, be32: register)
-        case .setMeta(let key, let register):
-            writer.attribute(2, be32: key.rawValue)
-            writer.attribute(3, be32: register)
-        case .bitwise(let register, let mask, let xor):
-            writer.attribute(1, be32: register)
-            writer.attribute(2, be32: register)
-            writer.attribute(3, be32: UInt32(mask.count))
-            writer.nest(4) { $0.attribute(1, mask) }
-            writer.nest(5) { $0.attribute(1, xor) }
-        case .compare(let register, let comparison, let value):
-            writer.attribute(1, be32: register)
-            writer.attribute(2, be32: comparison.rawValue)
-            writer.nest(3) { $0.attribute(1, value) }
-        case .immediate(let register, let value):
-            writer.attribute(1, be32: register)
-            writer.nest(2) { $0.attribute(1, value) }
-        case .verdict(let verdict):
-            writer.attribute(1, be32: 0)  // NFT_REG_VERDICT
-            writer.nest(2) { $0.nest(2) { verdict.write(into: &$0) } }
-        case .counter:
-            writer.attribute(1, be64: 0)
-            writer.attribute(2, be64: 0)
-        case .masqueradeFullyRandom:
-            writer.attribute(1, be32: 0x10)  // NF_NAT_RANGE_PROTO_RANDOM_FULLY
-        }
-    }
-}
-
-extension NFTablesExpression.Verdict {
-    func write(into writer: inout NetlinkWriter) {
-        switch self {
-        case .drop: writer.attribute(1, be32: 0)
-        case .accept: writer.attribute(1, be32: 1)
-        case .return: writer.attribute(1, be32: UInt32(bitPattern: -5))
-        case .jump(let chain):
-            writer.attribute(1, be32: UInt32(bitPattern: -3))
-            writer.attribute(2, string: chain)
-        case .goto(let chain):
-            writer.attribute(1, be32: UInt32(bitPattern: -4))
-            writer.attribute(2, string: chain)
-        }
+    public enum Rejection: Sendable, Hashable {
+        /// ICMP or ICMPv6 port unreachable: connect(2) fails with ECONNREFUSED.
+        case portUnreachable
+        case tcpReset
     }
 }
 
@@ -117,14 +90,31 @@ extension NFTablesExpression {
 
     public enum Direction: Sendable, Hashable { case source, destination }
 
-    /// `ip saddr 10.244.0.0/16` and its kin; the family must have been matched.
-    public static func address(_ direction: Direction, in prefix: IPPrefix, negated: Bool = false) -> [NFTablesExpression] {
-        let offset: UInt32 = switch (prefix.address.family, direction) {
+    /// Where the address is in the network header, for ``payload(_:offset:length:into:)``.
+    public static func address(_ direction: Direction, _ family: IPAddress.Family, into register: Register) -> NFTablesExpression {
+        let offset: UInt32 = switch (family, direction) {
         case (.v4, .source): 12
         case (.v4, .destination): 16
         case (.v6, .source): 8
         case (.v6, .destination): 24
         }
+        return .payload(.network, offset: offset, length: UInt32(family.width / 8), into: register)
+    }
+
+    /// `tcp dport` and its kin: at the same place for TCP, UDP and SCTP.
+    public static func port(_ direction: Direction, into register: Register) -> NFTablesExpression {
+        .payload(.transport, offset: direction == .source ? 0 : 2, length: 2, into: register)
+    }
+
+    /// Any of these bits of a register is set.
+    public static func anyBit(_ bits: UInt32, of register: Register) -> [NFTablesExpression] {
+        let mask = withUnsafeBytes(of: bits) { Array($0) }
+        return [.bitwise(register, mask: mask, xor: [0, 0, 0, 0]), .compare(register, .notEqual, [0, 0, 0, 0])]
+    }
+    /// `ip saddr 10.244.0.0/16` and its kin; the family must have been matched.
+    public static func address(_ direction: Direction, in prefix: IPPrefix, negated: Bool = false) -> [NFTablesExpression] {
+        let whole = address(direction, prefix.address.family, into: 1)
+        guard case .payload(_, let offset, _, _) = whole else { return [] }
         let bytes = prefix.network.bytes
         let comparison: Comparison = negated ? .notEqual : .equal
         // Whole bytes need no mask; nft writes and reads it the same way.
@@ -137,7 +127,7 @@ extension NFTablesExpression {
             return UInt8(truncatingIfNeeded: 0xff00 >> bits)
         }
         return [
-            .payload(.network, offset: offset, length: UInt32(bytes.count), into: 1),
+            whole,
             .bitwise(1, mask: mask, xor: [UInt8](repeating: 0, count: bytes.count)),
             .compare(1, comparison, bytes),
         ]

@@ -23,7 +23,7 @@ public struct NFTablesSocket: Sendable {
             for message in try socket.receive() where message.type == NetlinkMessage.error {
                 let number = message.sequence &- first
                 guard number <= UInt32(batch.count) else { continue }
-                failure = failure ?? NetlinkSocket.error(in: message, number == 0 ? operation : "\(operation): step \(number)")
+                if failure == nil { failure = error(in: message, step: number, operation, batch) }
                 // An error of the begin message speaks for the commit itself, and nothing follows it.
                 if message.sequence == last || message.sequence == first {
                     if let failure { throw failure }
@@ -31,6 +31,16 @@ public struct NFTablesSocket: Sendable {
                 }
             }
         }
+    }
+
+    /// Names the step, and the element where the kernel points at one.
+    private func error(in message: NetlinkMessage, step: UInt32, _ operation: String, _ batch: NFTablesBatch) -> NetlinkError? {
+        guard step > 0 else { return NetlinkSocket.error(in: message, operation) }
+        // Acknowledgements carry no offset. It counts from the request's header, NLMSGERR_ATTR_OFFS.
+        let offset = message.flags.rawValue & 0x200 != 0 ? message.attributes(after: 20).u32(2) : nil
+        let request = batch.messages[Int(step) - 1]
+        let element = offset.flatMap { request.element(at: Int($0) - 16) }
+        return NetlinkSocket.error(in: message, "\(operation): step \(step), \(request.label)\(element.map { ", \($0)" } ?? "")")
     }
 
     /// A table as the kernel lists it.

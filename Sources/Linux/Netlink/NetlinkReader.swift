@@ -3,6 +3,8 @@ public struct NetlinkMessage: Sendable {
     public let type: UInt16
     public let flags: NetlinkFlags
     public let sequence: UInt32
+    /// The netlink port of the socket that asked for this, or whose request caused this notification; 0: the kernel.
+    public let port: UInt32
     /// Without the header.
     public let body: ArraySlice<UInt8>
 
@@ -18,11 +20,12 @@ public struct NetlinkMessage: Sendable {
         var rest = bytes[...]
         while !rest.isEmpty {
             guard let length = rest.number(UInt32.self, at: 0), length >= 16, let type = rest.number(UInt16.self, at: 4),
-                let flags = rest.number(UInt16.self, at: 6), let sequence = rest.number(UInt32.self, at: 8), Int(length) <= rest.count
+                let flags = rest.number(UInt16.self, at: 6), let sequence = rest.number(UInt32.self, at: 8), let port = rest.number(UInt32.self, at: 12), Int(length) <= rest.count
             else {
                 throw NetlinkError(.malformed, "expected a netlink message, found \(rest.count) bytes that are none")
             }
-            messages.append(NetlinkMessage(type: type, flags: NetlinkFlags(rawValue: flags), sequence: sequence, body: rest.prefix(Int(length)).dropFirst(16)))
+            let body = rest.prefix(Int(length)).dropFirst(16)
+            messages.append(NetlinkMessage(type: type, flags: NetlinkFlags(rawValue: flags), sequence: sequence, port: port, body: body))
             rest = rest.dropFirst((Int(length) + 3) & ~3)
         }
         return messages
@@ -61,6 +64,7 @@ public struct NetlinkAttributes: Sendable, Sequence {
     public func u16(_ type: UInt16) -> UInt16? { self[type]?.number(UInt16.self, at: 0) }
     public func u32(_ type: UInt16) -> UInt32? { self[type]?.number(UInt32.self, at: 0) }
     public func be32(_ type: UInt16) -> UInt32? { u32(type).map { UInt32(bigEndian: $0) } }
+    public func be16(_ type: UInt16) -> UInt16? { u16(type).map { UInt16(bigEndian: $0) } }
     public func be64(_ type: UInt16) -> UInt64? { self[type]?.number(UInt64.self, at: 0).map { UInt64(bigEndian: $0) } }
     public func string(_ type: UInt16) -> String? {
         self[type].map { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }

@@ -47,14 +47,37 @@ public final class NetlinkSocket: Sendable {
 
     /// Also receives what others change (`RTNLGRP_…`, `NFNLGRP_…`), with a receive buffer for bursts.
     public func join(group: Int32) throws(NetlinkError) {
-        do throws(SystemError) {
-            _ = try systemCall("join netlink group \(group)") { Self.set(descriptor, 1, group) }
-        } catch {
-            throw NetlinkError(error)
-        }
-        var size: Int32 = 1 << 20
+        try wrapped { () throws(SystemError) in _ = try systemCall("join netlink group \(group)") { Self.set(descriptor, 1, group) } }
         // SO_RCVBUFFORCE needs CAP_NET_ADMIN; without it the default stays and overruns are reported all the same.
-        _ = withUnsafePointer(to: &size) { rawCall(Int32(SYS_setsockopt), Int(descriptor.raw), 1, 33, $0.argument, 4) }
+        setBuffer(option: 33, bytes: 1 << 20)
+    }
+
+    /// No longer receives what others change; what has been received stays to be read.
+    public func leave(group: Int32) throws(NetlinkError) {
+        try wrapped { () throws(SystemError) in _ = try systemCall("leave netlink group \(group)") { Self.set(descriptor, 2, group) } }
+    }
+
+    /// The socket's netlink port: notifications of changes that this socket asked for carry it.
+    public func port() throws(NetlinkError) -> UInt32 {
+        var address: (UInt16, UInt16, UInt32, UInt32) = (0, 0, 0, 0)
+        var length: UInt32 = 12
+        try wrapped { () throws(SystemError) in
+            _ = try systemCall("getsockname AF_NETLINK") {
+                withUnsafeMutablePointer(to: &address) { address in
+                    withUnsafeMutablePointer(to: &length) { rawCall(Int32(SYS_getsockname), Int(descriptor.raw), address.argument, $0.argument) }
+                }
+            }
+        }
+        return address.2
+    }
+
+    private func setBuffer(option: Int, bytes: Int) {
+        var size = Int32(clamping: bytes)
+        _ = withUnsafePointer(to: &size) { rawCall(Int32(SYS_setsockopt), Int(descriptor.raw), 1, option, $0.argument, 4) }
+    }
+
+    private func wrapped(_ body: () throws(SystemError) -> Void) throws(NetlinkError) {
+        do throws(SystemError) { try body() } catch { throw NetlinkError(error) }
     }
 
     // MARK: Requests
@@ -108,6 +131,8 @@ public final class NetlinkSocket: Sendable {
 
     /// Sends messages that the caller has built, in one datagram.
     public func send(_ bytes: [UInt8]) throws(NetlinkError) {
+        // A datagram larger than the send buffer is refused (EMSGSIZE). SO_SNDBUFFORCE; the kernel doubles the number.
+        if bytes.count > 1 << 16 { setBuffer(option: 32, bytes: bytes.count) }
         do throws(SystemError) {
             let sent = try systemCall("send netlink") {
                 bytes.withUnsafeBytes { rawCall(Int32(SYS_sendto), Int(descriptor.raw), Int(bitPattern: $0.baseAddress), $0.count, 0, 0, 0) }

@@ -5,6 +5,9 @@ public struct NetlinkWriter: Sendable {
 
     public init() { bytes.reserveCapacity(512) }
 
+    /// Room for so many bytes more, for long lists.
+    public mutating func reserve(_ count: Int) { bytes.reserveCapacity(bytes.count + count) }
+
     /// Appends one whole message (`struct nlmsghdr` and the body).
     public mutating func message(type: UInt16, flags: NetlinkFlags, sequence: UInt32, _ body: (inout NetlinkWriter) -> Void) {
         let start = bytes.count
