@@ -9,8 +9,12 @@ import Testing
         #expect(await server.get("/api").json["versions"] == ["v1"])
         let groups = await server.get("/apis").json
         #expect(groups["kind"] == "APIGroupList")
-        #expect(groups["groups"]?[0]?["name"] == "coordination.k8s.io")
-        #expect(groups["groups"]?[0]?["preferredVersion"] == ["groupVersion": "coordination.k8s.io/v1", "version": "v1"])
+        let names = (groups["groups"]?.array ?? []).compactMap { $0["name"]?.string }
+        #expect(names == [
+            "apiextensions.k8s.io", "apps", "authentication.k8s.io", "authorization.k8s.io", "coordination.k8s.io", "discovery.k8s.io",
+            "networking.k8s.io", "rbac.authorization.k8s.io",
+        ])
+        #expect(groups["groups"]?[1]?["preferredVersion"] == ["groupVersion": "apps/v1", "version": "v1"])
         #expect(await server.get("/apis/coordination.k8s.io").json["kind"] == "APIGroup")
         let core = await server.get("/api/v1").json
         #expect(core["kind"] == "APIResourceList")
@@ -45,7 +49,12 @@ import Testing
         #expect((pods["subresources"]?.array ?? []).contains { $0["subresource"] == "log" })
         #expect(resources.first { $0["resource"] == "nodes" }?["scope"] == "Cluster")
         let groups = await server.get("/apis", accept: accept).json
-        #expect(groups["items"]?[0]?[path: "metadata", "name"] == "coordination.k8s.io")
+        #expect(groups["items"]?[0]?[path: "metadata", "name"] == "apiextensions.k8s.io")
+        let apps = groups["items"]?[1]?["versions"]?[0]?["resources"]?.array ?? []
+        #expect(apps.first { $0["resource"] == "deployments" }?["subresources"] == [
+            ["subresource": "scale", "responseKind": ["group": "autoscaling", "version": "v1", "kind": "Scale"], "verbs": ["get", "patch", "update"]],
+            ["subresource": "status", "responseKind": ["group": "apps", "version": "v1", "kind": "Deployment"], "verbs": ["get", "patch", "update"]],
+        ])
     }
 
     @Test(arguments: ["/nope", "/api/v2", "/api/v1/widgets", "/apis/nope", "/apis/coordination.k8s.io/v9", "/api/v1/namespaces/default/nodes", "/api/v1/namespaces/default/pods/x/nope", "/api/v1/namespaces/default/pods/x/log/more"])

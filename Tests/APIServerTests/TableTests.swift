@@ -165,14 +165,18 @@ import Testing
         #expect(await server.get("/api/v1/secrets", accept: Self.accept).json["rows"]?[0]?["cells"] == ["s", "Opaque", 1, "0s"])
     }
 
-    /// `kubectl cluster-info` lists services; none can be made before there is a proxy that serves them.
-    @Test func servicesAreListedButNotYetMade() async throws {
+    /// `kubectl cluster-info` lists services.
+    @Test func services() async throws {
         let server = try await TestServer()
         let table = await server.get("/api/v1/namespaces/kube-system/services?labelSelector=kubernetes.io%2Fcluster-service%3Dtrue", accept: Self.accept).json
         #expect((table["columnDefinitions"]?.array ?? []).map { $0["name"]?.string } == [
             "Name", "Type", "Cluster-IP", "External-IP", "Port(s)", "Age", "Selector",
         ])
-        let create = await server.call(.POST, "/api/v1/namespaces/default/services", ["apiVersion": "v1", "kind": "Service", "metadata": ["name": "s"]])
-        #expect(create.status == 405)
+        try await server.create("/api/v1/namespaces/default/services", [
+            "apiVersion": "v1", "kind": "Service", "metadata": ["name": "s"],
+            "spec": ["selector": ["app": "s"], "clusterIP": "10.96.0.7", "ports": [["port": 80]]],
+        ])
+        #expect(await server.get("/api/v1/services", accept: Self.accept).json["rows"]?[0]?["cells"]
+            == ["s", "ClusterIP", "10.96.0.7", "<none>", "80/TCP", "0s", "app=s"])
     }
 }

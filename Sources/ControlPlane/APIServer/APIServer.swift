@@ -76,14 +76,17 @@ public final class APIServer: RequestHandler {
         self.stores = stores
         proxy = NodeProxy(
             connection: configuration.nodes, nodes: cache.cache(.nodes) ?? ResourceCache(.nodes, objects: [], revision: 0))
-        discovery = Discovery(definitions: Self.served(configuration.registry), subresources: Subresources.served)
+        discovery = Discovery(definitions: Self.served(configuration.registry))
         openAPI = OpenAPIEndpoint(registry: configuration.registry, version: configuration.version.gitVersion)
     }
 
     /// The resources of the registry that this server can serve. Events of `events.k8s.io` are the same objects as those of the
-    /// core group in another shape; they are served when they can be converted.
+    /// core group in another shape; they are served when they can be converted. Reviews are served that something answers.
     private static func served(_ registry: APIRegistry) -> [ResourceDefinition] {
-        registry.definitions.filter { $0.reference.group != "events.k8s.io" }
+        registry.definitions.filter { definition in
+            if definition.isReview { return ReviewHandlers.handler(GroupResource(definition.reference)) != nil }
+            return definition.reference.group != "events.k8s.io"
+        }
     }
 
     /// The namespaces of every cluster.

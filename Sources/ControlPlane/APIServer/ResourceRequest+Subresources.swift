@@ -7,7 +7,7 @@ internal import Synchronization
 /// The parts of objects that have a path of their own.
 extension ResourceRequest {
     func respondSubresource(_ store: ObjectStore) async throws(StatusError) -> ServerResponse {
-        guard let served = server.discovery.subresources[store.resource]?.first(where: { $0.name == info.subresource }) else { throw .unknownPath() }
+        guard let served = server.discovery.subresources(of: store.definition).first(where: { $0.name == info.subresource }) else { throw .unknownPath() }
         guard served.verbs.contains(info.verb) else { throw .methodNotAllowed(store.resource, info.verb) }
         switch info.subresource {
         case "status":
@@ -16,6 +16,12 @@ extension ResourceRequest {
             case "update": return try await update(store, .status)
             default: return try await patch(store, .status)
             }
+        case "scale": return try await respondScale(store)
+        case "token":
+            guard let handler = ReviewHandlers.handler(store.resource, "token"),
+                let definition = server.configuration.registry.definition(typeName: handler.typeName)
+            else { throw .unknownPath() }
+            return try await respondReview(handler, definition)
         case "finalize": return try await update(store, .finalizers)
         case "binding": return try await bind(name: info.name)
         case "eviction": return try await evict(store)

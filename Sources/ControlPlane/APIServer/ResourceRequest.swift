@@ -19,6 +19,10 @@ struct ResourceRequest: Sendable {
             guard info.verb == "create", !info.namespace.isEmpty else { throw .methodNotAllowed(store.resource, info.verb) }
             return try await bind(name: nil)
         }
+        if definition.isReview {
+            guard let handler = ReviewHandlers.handler(store.resource), info.subresource.isEmpty, info.name.isEmpty else { throw .unknownPath() }
+            return try await respondReview(handler, definition)
+        }
         guard info.subresource.isEmpty else { return try await respondSubresource(store) }
         let needsName = ["update", "patch"].contains(info.verb)
         guard definition.verbs.contains(info.verb), !needsName || !info.name.isEmpty else { throw .methodNotAllowed(store.resource, info.verb) }

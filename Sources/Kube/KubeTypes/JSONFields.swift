@@ -65,6 +65,14 @@ struct JSONFields {
     func values<T: KubeValue>(_ key: String) throws(JSONError) -> [T] { try readList(key, T.init(json:)) }
 
     func stringMap(_ key: String) throws(JSONError) -> [String: String] { try readMap(key, Convert.string) }
+    func stringsMap(_ key: String) throws(JSONError) -> [String: [String]] {
+        try readMap(key) { (json: JSON) throws(JSONError) in
+            guard case .array(let elements) = json else { throw .wrongType(expected: "array", found: json) }
+            var strings: [String] = []
+            for element in elements { strings.append(try Convert.string(element)) }
+            return strings
+        }
+    }
     func bytesMap(_ key: String) throws(JSONError) -> [String: [UInt8]] { try readMap(key, Convert.bytes) }
     func quantityMap(_ key: String) throws(JSONError) -> [String: Quantity] { try readMap(key, Convert.quantity) }
 }

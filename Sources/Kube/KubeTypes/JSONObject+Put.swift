@@ -71,6 +71,10 @@ extension JSONObject {
         putMap(key, values) { .string($0) }
     }
 
+    mutating func putStringsMap(_ key: String, _ values: [String: [String]]) {
+        putMap(key, values) { JSON($0) }
+    }
+
     mutating func putBytesMap(_ key: String, _ values: [String: [UInt8]]) {
         putMap(key, values) { .string(Base64.encode($0)) }
     }

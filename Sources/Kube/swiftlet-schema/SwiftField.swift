@@ -21,8 +21,9 @@ struct SwiftField {
 
     init(_ property: Schema.Property, of owner: Schema, names: TypeNames) throws {
         name = property.name
-        // The parts of a whole object are always there for the reader; what is empty is not written.
-        let isPart = owner.kind != nil && ["metadata", "spec", "status"].contains(property.name) && property.schema.isStruct
+        // The parts of a whole object, or of a template of one, are always there for the reader; what is empty is not written.
+        let isWhole = owner.kind != nil || owner.property("metadata") != nil
+        let isPart = isWhole && ["metadata", "spec", "status"].contains(property.name) && property.schema.isStruct
         isRequired = isPart || owner.required.contains(property.name)
         form = try Self.form(property.schema, names: names)
         if case .value = form { isBoxed = property.schema.properties.count >= Self.boxThreshold } else { isBoxed = false }
@@ -52,9 +53,11 @@ struct SwiftField {
             }
         case .object:
             if let values = schema.additionalProperties {
-                guard case .scalar(let type, let access, _) = try form(values, names: names), ["String", "Bytes", "Quantity"].contains(access)
-                else { throw ValidationFailure("no reader for maps of \(values.typeName ?? values.format ?? "?")") }
-                return .map(element: type, access: access)
+                switch try form(values, names: names) {
+                case .scalar(let type, let access, _) where ["String", "Bytes", "Quantity"].contains(access): return .map(element: type, access: access)
+                case .list(let element, "String"): return .map(element: "[\(element)]", access: "Strings")
+                default: throw ValidationFailure("no reader for maps of \(values.typeName ?? values.format ?? "?")")
+                }
             }
             guard schema.isStruct, let typeName = schema.typeName else { return .scalar(type: "JSON", access: "JSON", absent: nil) }
             return .value(type: names[typeName])

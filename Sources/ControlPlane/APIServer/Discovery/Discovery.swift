@@ -8,7 +8,13 @@ struct Discovery: Sendable {
     /// What is served, the core group first.
     let definitions: [ResourceDefinition]
     /// What is served beside the verbs on objects. Subresources that a schema lists and that nobody serves are not shown.
-    let subresources: [GroupResource: [Subresource]]
+    private let subresources: [GroupResource: [Subresource]]
+
+    init(definitions: [ResourceDefinition]) {
+        self.definitions = definitions
+        subresources = Dictionary(
+            definitions.map { (GroupResource($0.reference), Subresources.served($0)) }, uniquingKeysWith: { first, _ in first })
+    }
 
     struct Subresource: Sendable {
         let name: String
@@ -18,7 +24,7 @@ struct Discovery: Sendable {
         let verbs: [String]
     }
 
-    private func subresources(of definition: ResourceDefinition) -> [Subresource] {
+    func subresources(of definition: ResourceDefinition) -> [Subresource] {
         subresources[GroupResource(definition.reference)] ?? []
     }
 

@@ -34,6 +34,8 @@ enum RequestBodies {
         case ProtobufBody.mediaType:
             let json = try ProtobufBody.decode(try await bytes(request)) { apiVersion, kind in
                 if kind == "DeleteOptions" { return try? registry.catalog.schema("meta/v1.DeleteOptions") }
+                if apiVersion == "autoscaling/v1", kind == "Scale" { return registry.scaleDefinition?.schema }
+                if kind == "TokenRequest" { return try? registry.catalog.schema("authentication/v1.TokenRequest") }
                 return registry.definition(apiVersion: apiVersion, kind: kind)?.schema
             }
             return (json, [])

@@ -42,5 +42,13 @@ extension TableDefinition {
         GroupResource(group: "", resource: "secrets"): secrets,
         GroupResource(group: "", resource: "serviceaccounts"): serviceAccounts,
         GroupResource(group: "coordination.k8s.io", resource: "leases"): leases,
+        GroupResource(group: "", resource: "endpoints"): endpoints,
+        GroupResource(group: "discovery.k8s.io", resource: "endpointslices"): endpointSlices,
+        GroupResource(group: "apps", resource: "deployments"): deployments,
+        GroupResource(group: "apps", resource: "replicasets"): replicaSets,
+        GroupResource(group: "apps", resource: "controllerrevisions"): controllerRevisions,
+        GroupResource(group: "networking.k8s.io", resource: "networkpolicies"): networkPolicies,
+        GroupResource(group: "rbac.authorization.k8s.io", resource: "rolebindings"): roleBindings,
+        GroupResource(group: "rbac.authorization.k8s.io", resource: "clusterrolebindings"): roleBindings,
     ]
 }

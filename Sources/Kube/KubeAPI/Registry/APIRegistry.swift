@@ -65,6 +65,18 @@ public struct APIRegistry: Sendable {
         byKind["\(apiVersion)/\(kind)"].map { definitions[$0] }
     }
 
+    /// The definition of a type by its name in the catalog, whether it is a resource or the body of a subresource.
+    public func definition(typeName: String) -> ResourceDefinition? {
+        if let known = definitions.first(where: { $0.typeName == typeName }) { return known }
+        let (name, _) = SchemaCatalog.split(typeName)
+        guard let document = catalog.documents[name], let schema = try? catalog.schema(typeName), let kind = schema.kind else { return nil }
+        return ResourceDefinition(
+            kind: kind, group: document["group"]?.string ?? "", version: document["version"]?.string ?? "v1", typeName: typeName, schema: schema)
+    }
+
+    /// The body of every `scale` subresource.
+    public var scaleDefinition: ResourceDefinition? { definition(typeName: "autoscaling/v1.Scale") }
+
     public func definition(for reference: ResourceReference) -> ResourceDefinition? {
         definition(group: reference.group, version: reference.version, resource: reference.resource)
     }

@@ -68,7 +68,7 @@ extension ResourceDefinition {
         keepServerMetadata(&object, from: old)
         if hasStatus { object["status"] = old["status"] }
         strategy.prepareForUpdate(&object, from: old)
-        if strategy.hasGeneration, object["spec"] != old["spec"] {
+        if strategy.hasGeneration, strategy.changesGeneration(object, from: old) {
             object["metadata"]?["generation"] = JSON((old[path: "metadata", "generation"]?.int ?? 0) + 1)
         }
     }

@@ -11,6 +11,22 @@ public struct ResourceDefinition: Sendable {
         public let jsonPath: String
     }
 
+    /// Where the numbers of the `scale` subresource are.
+    public struct ScalePaths: Sendable, Hashable {
+        public let specReplicas: [String]
+        public let statusReplicas: [String]
+        /// A selector, or the text of one.
+        public let selector: [String]?
+
+        public init(specReplicas: [String], statusReplicas: [String], selector: [String]?) {
+            self.specReplicas = specReplicas
+            self.statusReplicas = statusReplicas
+            self.selector = selector
+        }
+
+        static let builtIn = ScalePaths(specReplicas: ["spec", "replicas"], statusReplicas: ["status", "replicas"], selector: ["spec", "selector"])
+    }
+
     public let reference: ResourceReference
     /// The singular name, as `kubectl` accepts it.
     public let singular: String
@@ -22,6 +38,8 @@ public struct ResourceDefinition: Sendable {
     /// Fields that a field selector may name beside `metadata.name` and `metadata.namespace`.
     public let selectableFields: [String]
     public let printerColumns: [PrinterColumn]
+    /// Nil for kinds that have no number of replicas.
+    public let scale: ScalePaths?
     /// The name of the type in its catalog.
     public let typeName: String
     public let schema: Schema
@@ -50,7 +68,20 @@ public struct ResourceDefinition: Sendable {
                 description: column["description"]?.string ?? "", priority: Int(column["priority"]?.int ?? 0),
                 jsonPath: column["jsonPath"]?.string ?? "")
         }
+        scale = subresources.contains("scale") ? .builtIn : nil
         typeName = "\(document).\(kind)"
         schema = try catalog.schema(typeName)
+    }
+
+    /// A kind that is no resource: the body of a subresource, such as Scale.
+    init(kind: String, group: String, version: String, typeName: String, schema: Schema) {
+        reference = ResourceReference(group: group, version: version, resource: "", kind: kind, namespaced: false)
+        singular = ""
+        listKind = kind + "List"
+        (shortNames, categories, verbs, subresources, selectableFields) = ([], [], [], [], [])
+        printerColumns = []
+        scale = nil
+        self.typeName = typeName
+        self.schema = schema
     }
 }

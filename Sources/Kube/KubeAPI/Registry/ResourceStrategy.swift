@@ -18,6 +18,8 @@ public protocol ResourceStrategy: Sendable {
     func nameProblems(_ name: String) -> [String]
     /// Whether `metadata.generation` counts the changes of the spec.
     var hasGeneration: Bool { get }
+    /// Whether a change is one that `metadata.generation` counts. Deletion counts always.
+    func changesGeneration(_ object: JSON, from old: JSON) -> Bool
     /// Whether an object may be made with a status: a node registers with its addresses and capacity.
     var keepsStatusOnCreate: Bool { get }
     /// Whether an update without a resource version overwrites whatever is stored.
@@ -35,6 +37,7 @@ extension ResourceStrategy {
     public func validateStatusUpdate(_ object: JSON, from old: JSON, _ errors: inout [FieldError]) {}
     public func nameProblems(_ name: String) -> [String] { ValueFormat.dnsSubdomain(name) }
     public var hasGeneration: Bool { false }
+    public func changesGeneration(_ object: JSON, from old: JSON) -> Bool { object["spec"] != old["spec"] }
     public var keepsStatusOnCreate: Bool { false }
     public var allowsUnconditionalUpdate: Bool { true }
     public var allowsCreateOnUpdate: Bool { false }
@@ -57,5 +60,16 @@ enum BuiltInStrategies {
         "core/v1.Binding": BindingStrategy(),
         "events/v1.Event": EventStrategy(),
         "coordination/v1.Lease": LeaseStrategy(),
+        "core/v1.Service": ServiceStrategy(),
+        "core/v1.Endpoints": EndpointsStrategy(),
+        "discovery/v1.EndpointSlice": EndpointSliceStrategy(),
+        "apps/v1.Deployment": DeploymentStrategy(),
+        "apps/v1.ReplicaSet": ReplicaSetStrategy(),
+        "apps/v1.ControllerRevision": ControllerRevisionStrategy(),
+        "networking/v1.NetworkPolicy": NetworkPolicyStrategy(),
+        "rbac/v1.Role": RoleStrategy(),
+        "rbac/v1.ClusterRole": ClusterRoleStrategy(),
+        "rbac/v1.RoleBinding": RoleBindingStrategy(namespaced: true),
+        "rbac/v1.ClusterRoleBinding": RoleBindingStrategy(namespaced: false),
     ]
 }

@@ -61,6 +61,19 @@ public enum ValueFormat: String, Sendable {
         return problems
     }
 
+    /// A label as in RFC 1035: like that of RFC 1123, but it begins with a letter.
+    public static func dns1035Label(_ text: String) -> [String] {
+        var problems: [String] = []
+        if text.utf8.count > 63 { problems.append(longer(than: 63)) }
+        let begins = text.utf8.first.map { UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 } ?? false
+        if !begins || !isLabel(text.utf8[...]) {
+            problems.append(
+                "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end "
+                    + "with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')")
+        }
+        return problems
+    }
+
     /// Labels joined by dots.
     public static func dnsSubdomain(_ text: String) -> [String] {
         var problems: [String] = []

@@ -1192,6 +1192,130 @@ public struct EmptyDirVolumeSource: KubeValue {
     }
 }
 
+public struct EndpointAddress: KubeValue {
+    public var hostname: String?
+    public var ip: String = ""
+    public var nodeName: String?
+    private var targetRefBox: Box<ObjectReference>?
+    public var targetRef: ObjectReference? {
+        get { targetRefBox?.value }
+        set { targetRefBox = newValue.map(Box.init) }
+    }
+
+    public init() {}
+
+    public init(hostname: String? = nil, ip: String = "", nodeName: String? = nil, targetRef: ObjectReference? = nil) {
+        self.hostname = hostname
+        self.ip = ip
+        self.nodeName = nodeName
+        self.targetRef = targetRef
+    }
+
+    public init(json: JSON) throws(JSONError) {
+        let fields = try JSONFields(json)
+        hostname = try fields.string("hostname")
+        ip = try fields.string("ip") ?? ""
+        nodeName = try fields.string("nodeName")
+        targetRefBox = try fields.box("targetRef")
+    }
+
+    public func write(into members: inout JSONObject) {
+        members.putString("hostname", hostname)
+        members.putString("ip", ip)
+        members.putString("nodeName", nodeName)
+        members.putBox("targetRef", targetRefBox)
+    }
+}
+
+public struct EndpointPort: KubeValue {
+    public var appProtocol: String?
+    public var name: String?
+    public var port: Int = 0
+    public var `protocol`: String?
+
+    public init() {}
+
+    public init(appProtocol: String? = nil, name: String? = nil, port: Int = 0, `protocol`: String? = nil) {
+        self.appProtocol = appProtocol
+        self.name = name
+        self.port = port
+        self.`protocol` = `protocol`
+    }
+
+    public init(json: JSON) throws(JSONError) {
+        let fields = try JSONFields(json)
+        appProtocol = try fields.string("appProtocol")
+        name = try fields.string("name")
+        port = try fields.int("port") ?? 0
+        `protocol` = try fields.string("protocol")
+    }
+
+    public func write(into members: inout JSONObject) {
+        members.putString("appProtocol", appProtocol)
+        members.putString("name", name)
+        members.putInt("port", port)
+        members.putString("protocol", `protocol`)
+    }
+}
+
+public struct EndpointSubset: KubeValue {
+    public var addresses: [EndpointAddress] = []
+    public var notReadyAddresses: [EndpointAddress] = []
+    public var ports: [EndpointPort] = []
+
+    public init() {}
+
+    public init(addresses: [EndpointAddress] = [], notReadyAddresses: [EndpointAddress] = [], ports: [EndpointPort] = []) {
+        self.addresses = addresses
+        self.notReadyAddresses = notReadyAddresses
+        self.ports = ports
+    }
+
+    public init(json: JSON) throws(JSONError) {
+        let fields = try JSONFields(json)
+        addresses = try fields.values("addresses")
+        notReadyAddresses = try fields.values("notReadyAddresses")
+        ports = try fields.values("ports")
+    }
+
+    public func write(into members: inout JSONObject) {
+        members.putValues("addresses", addresses)
+        members.putValues("notReadyAddresses", notReadyAddresses)
+        members.putValues("ports", ports)
+    }
+}
+
+public struct Endpoints: KubeObject {
+    public static let resource = ResourceReference(group: "", version: "v1", resource: "endpoints", kind: "Endpoints", namespaced: true)
+
+    private var metadataBox: Box<ObjectMeta>?
+    public var metadata: ObjectMeta {
+        _read { if let box = metadataBox { yield box.value } else { yield ObjectMeta() } }
+        set { metadataBox = Box(newValue) }
+    }
+    public var subsets: [EndpointSubset] = []
+
+    public init() {}
+
+    public init(metadata: ObjectMeta = ObjectMeta(), subsets: [EndpointSubset] = []) {
+        self.metadata = metadata
+        self.subsets = subsets
+    }
+
+    public init(json: JSON) throws(JSONError) {
+        let fields = try JSONFields(json)
+        metadataBox = try fields.box("metadata")
+        subsets = try fields.values("subsets")
+    }
+
+    public func write(into members: inout JSONObject) {
+        members.putString("apiVersion", "v1")
+        members.putString("kind", "Endpoints")
+        members.putBox("metadata", metadataBox)
+        members.putValues("subsets", subsets)
+    }
+}
+
 public struct EnvFromSource: KubeValue {
     private var configMapRefBox: Box<ConfigMapEnvSource>?
     public var configMapRef: ConfigMapEnvSource? {
@@ -3036,9 +3160,9 @@ public struct PersistentVolumeClaimSpec: KubeValue {
 
 public struct PersistentVolumeClaimTemplate: KubeValue {
     private var metadataBox: Box<ObjectMeta>?
-    public var metadata: ObjectMeta? {
-        get { metadataBox?.value }
-        set { metadataBox = newValue.map(Box.init) }
+    public var metadata: ObjectMeta {
+        _read { if let box = metadataBox { yield box.value } else { yield ObjectMeta() } }
+        set { metadataBox = Box(newValue) }
     }
     private var specBox: Box<PersistentVolumeClaimSpec>?
     public var spec: PersistentVolumeClaimSpec {
@@ -3048,7 +3172,7 @@ public struct PersistentVolumeClaimTemplate: KubeValue {
 
     public init() {}
 
-    public init(metadata: ObjectMeta? = nil, spec: PersistentVolumeClaimSpec = PersistentVolumeClaimSpec()) {
+    public init(metadata: ObjectMeta = ObjectMeta(), spec: PersistentVolumeClaimSpec = PersistentVolumeClaimSpec()) {
         self.metadata = metadata
         self.spec = spec
     }
@@ -3852,6 +3976,37 @@ public struct PodStatus: KubeValue {
         members.putValues("resourceClaimStatuses", resourceClaimStatuses)
         members.putBox("resources", resourcesBox)
         members.putTime("startTime", startTime)
+    }
+}
+
+public struct PodTemplateSpec: KubeValue {
+    private var metadataBox: Box<ObjectMeta>?
+    public var metadata: ObjectMeta {
+        _read { if let box = metadataBox { yield box.value } else { yield ObjectMeta() } }
+        set { metadataBox = Box(newValue) }
+    }
+    private var specBox: Box<PodSpec>?
+    public var spec: PodSpec {
+        _read { if let box = specBox { yield box.value } else { yield PodSpec() } }
+        set { specBox = Box(newValue) }
+    }
+
+    public init() {}
+
+    public init(metadata: ObjectMeta = ObjectMeta(), spec: PodSpec = PodSpec()) {
+        self.metadata = metadata
+        self.spec = spec
+    }
+
+    public init(json: JSON) throws(JSONError) {
+        let fields = try JSONFields(json)
+        metadataBox = try fields.box("metadata")
+        specBox = try fields.box("spec")
+    }
+
+    public func write(into members: inout JSONObject) {
+        members.putBox("metadata", metadataBox)
+        members.putBox("spec", specBox)
     }
 }
 

@@ -4,10 +4,18 @@ import JSONTree
 enum PodDefaults {
     static func apply(to pod: inout JSON) {
         guard pod["spec"]?.object != nil else { return }
-        let hostNetwork = pod["spec"]?["hostNetwork"] == true
+        if pod["spec"]?["enableServiceLinks"] == nil { pod["spec"]?["enableServiceLinks"] = true }
+        applyToSpec(of: &pod, hostNetwork: pod["spec"]?["hostNetwork"] == true, isPod: true)
+        copyLimitsToRequests(in: &pod, "spec")
+    }
+
+    /// A template gets less than a pod: what follows from limits and the host's network is the pod's own.
+    static func applyToTemplate(_ template: inout JSON) { applyToSpec(of: &template, hostNetwork: false, isPod: false) }
+
+    private static func applyToSpec(of pod: inout JSON, hostNetwork: Bool, isPod: Bool) {
         for list in ["initContainers", "containers", "ephemeralContainers"] {
             pod["spec"]?[list]?.withArray { containers in
-                for index in containers.indices { applyToContainer(&containers[index], hostNetwork: hostNetwork) }
+                for index in containers.indices { applyToContainer(&containers[index], hostNetwork: hostNetwork, isPod: isPod) }
             }
         }
         pod["spec"]?["volumes"]?.withArray { volumes in
@@ -16,7 +24,6 @@ enum PodDefaults {
                 volumes[index]["emptyDir"] = [:]
             }
         }
-        copyLimitsToRequests(in: &pod, "spec")
         // The old name of the field is kept alike.
         if let account = pod[path: "spec", "serviceAccountName"]?.string, !account.isEmpty {
             pod["spec"]?["serviceAccount"] = .string(account)
@@ -25,7 +32,7 @@ enum PodDefaults {
         }
     }
 
-    private static func applyToContainer(_ container: inout JSON, hostNetwork: Bool) {
+    private static func applyToContainer(_ container: inout JSON, hostNetwork: Bool, isPod: Bool) {
         if (container["imagePullPolicy"]?.string ?? "").isEmpty, let image = container["image"]?.string {
             container["imagePullPolicy"] = ImageName.isLatest(image) ? "Always" : "IfNotPresent"
         }
@@ -43,7 +50,7 @@ enum PodDefaults {
                 container[probe]?[key] = JSON(value)
             }
         }
-        copyLimitsToRequests(in: &container, nil)
+        if isPod { copyLimitsToRequests(in: &container, nil) }
     }
 
     /// A limit without a request is the request too.
