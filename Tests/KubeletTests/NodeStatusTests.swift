@@ -32,6 +32,42 @@ struct NodeStatusTests {
         }
     }
 
+    @Test("registers again when its object is deleted, and its lease belongs to the new one")
+    func deleted() async throws {
+        let bench = Bench()
+        try await bench.run { _ in
+            await bench.start(pod(oneContainer)) { $0.isReady }
+            await bench.api.nodeWrites.wait { $0.contains { $0.verb == "lease" } && $0.contains { $0.verb == "status" } }
+            // No time passes: the deletion itself is what makes it register.
+            bench.api.changeNode { $0 = nil }
+            await bench.api.nodeWrites.wait { $0.filter { $0.verb == "create" }.count == 2 }
+            let renewed = await bench.api.nodeWrites.first { $0.verb == "renew" && $0.body["metadata"] != nil }?.body ?? .null
+            #expect(renewed[path: "metadata", "ownerReferences"]?.array?.first?["uid"]?.string == "node-uid-2")
+            #expect(renewed[path: "spec", "renewTime"] != nil)
+            #expect(bench.runtime.running("web") != nil)
+        }
+    }
+
+    @Test("says at once that it is alive when it was taken for silent; conditions of others are left alone")
+    func unknown() async throws {
+        let bench = Bench()
+        try await bench.run { _ in
+            await bench.api.nodeWrites.wait { $0.contains { $0.verb == "status" } }
+            let status = bench.api.nodeWrites.all.first { $0.verb == "status" }?.body["status"] ?? .null
+            bench.api.changeNode { node in
+                node?["status"] = status
+                node?["status"]?["conditions"] = .array((status["conditions"]?.array ?? []) + [["type": "Foreign", "status": "True"]])
+            }
+            let before = bench.api.nodeWrites.all.filter { $0.verb == "status" }.count
+            bench.api.changeNode { $0?["status"]?["conditions"] = [["type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"]] }
+            await bench.api.nodeWrites.wait { $0.filter { $0.verb == "status" }.count > before }
+            let last = bench.api.nodeWrites.all.last { $0.verb == "status" }?.body
+            let ready = last?[path: "status", "conditions"]?.array?.first { $0["type"]?.string == "Ready" }
+            #expect(before == 1)
+            #expect(ready?["status"]?.string == "True")
+        }
+    }
+
     @Test func conditions() {
         let calm = NodeConditions.build(.init(), previous: [], now: WallTime(seconds: 1))
         #expect(calm.map { $0["status"]?.string } == ["False", "False", "False", "True"])

@@ -53,14 +53,14 @@ struct APIServerConnection: KubeletAPIClient, PodSource {
 
     func changes(of reference: ConfigReference) -> AsyncStream<JSON?> {
         switch reference.kind {
-        case .configMap: changes(ConfigMap.self, reference)
-        case .secret: changes(Secret.self, reference)
+        case .configMap: changes(ConfigMap.self, namespace: reference.namespace, name: reference.name)
+        case .secret: changes(Secret.self, namespace: reference.namespace, name: reference.name)
         }
     }
 
-    private func changes<Object: KubeObject>(_ type: Object.Type, _ reference: ConfigReference) -> AsyncStream<JSON?> {
-        let informer = Informer<Object>(
-            client, namespace: reference.namespace, options: ListOptions(fieldSelector: "metadata.name=\(reference.name)"), logger: logger)
+    /// One object alone: what a node may read of these kinds.
+    private func changes<Object: KubeObject>(_ type: Object.Type, namespace: String?, name: String) -> AsyncStream<JSON?> {
+        let informer = Informer<Object>(client, namespace: namespace, options: ListOptions(fieldSelector: "metadata.name=\(name)"), logger: logger)
         return follow(informer) { change in
             switch change {
             case .added(let object), .modified(let object, _): [object.json]
@@ -91,6 +91,7 @@ struct APIServerConnection: KubeletAPIClient, PodSource {
     // MARK: Node and lease
 
     func node(_ name: String) async throws -> JSON { try await client.get(Node.resource, name: name) }
+    func nodeChanges(_ name: String) -> AsyncStream<JSON?> { changes(Node.self, namespace: nil, name: name) }
     func createNode(_ node: JSON) async throws { _ = try await client.create(Node.resource, node) }
     func patchNode(_ name: String, _ patch: JSON) async throws { _ = try await client.patch(Node.resource, name: name, patch) }
 

@@ -17,6 +17,8 @@ protocol KubeletAPIClient: Sendable {
     func changes(of reference: ConfigReference) -> AsyncStream<JSON?>
 
     func node(_ name: String) async throws -> JSON
+    /// The node now and after each change; nil while it does not exist. Goes on through lost connections until cancelled.
+    func nodeChanges(_ name: String) -> AsyncStream<JSON?>
     func createNode(_ node: JSON) async throws
     func patchNode(_ name: String, _ patch: JSON) async throws
     func patchNodeStatus(_ name: String, _ patch: JSON) async throws

@@ -10,6 +10,8 @@ final class FakeAPI: KubeletAPIClient, PodSource {
         var objects: [ConfigReference: JSON] = [:]
         var watchers: [ConfigReference: [AsyncStream<JSON?>.Continuation]] = [:]
         var node: JSON?
+        var nodesMade = 0
+        var nodeWatchers: [AsyncStream<JSON?>.Continuation] = []
         var lease: JSON?
         var isOffline = false
         var podContinuation: AsyncStream<PodSourceChange>.Continuation?
@@ -98,12 +100,32 @@ final class FakeAPI: KubeletAPIClient, PodSource {
     }
     func createNode(_ node: JSON) async throws {
         try check()
-        state.withLock { $0.node = node; $0.node?["metadata"]?["uid"] = "node-uid" }
+        state.withLock { state in
+            state.nodesMade += 1
+            state.node = node
+            state.node?["metadata"]?["uid"] = state.nodesMade == 1 ? "node-uid" : "node-uid-\(state.nodesMade)"
+        }
         nodeWrites.append(("create", node))
     }
     func patchNode(_ name: String, _ patch: JSON) async throws { try check(); nodeWrites.append(("patch", patch)) }
     func patchNodeStatus(_ name: String, _ patch: JSON) async throws { try check(); nodeWrites.append(("status", patch)) }
-    func createLease(_ lease: JSON) async throws { try check(); state.withLock { $0.lease = lease }; nodeWrites.append(("lease", lease)) }
+    func createLease(_ lease: JSON) async throws {
+        try check()
+        let isNew = state.withLock { state in
+            defer { state.lease = state.lease ?? lease }
+            return state.lease == nil
+        }
+        guard isNew else { throw KubeError(code: 409, reason: .alreadyExists, message: "leases.coordination.k8s.io already exists") }
+        nodeWrites.append(("lease", lease))
+    }
+    func nodeChanges(_ name: String) -> AsyncStream<JSON?> {
+        let (stream, continuation) = AsyncStream<JSON?>.makeStream()
+        continuation.yield(state.withLock { state in
+            state.nodeWatchers.append(continuation)
+            return state.node
+        })
+        return stream
+    }
     func patchLease(_ name: String, _ patch: JSON) async throws { try check(); nodeWrites.append(("renew", patch)) }
 
     func pods() -> AsyncStream<PodSourceChange> { pending }
@@ -121,6 +143,15 @@ final class FakeAPI: KubeletAPIClient, PodSource {
             return (object, state.watchers[reference] ?? [])
         }
         for watcher in watchers { watcher.yield(object) }
+    }
+
+    /// Somebody changes the node, or deletes it.
+    func changeNode(_ change: @Sendable (inout JSON?) -> Void) {
+        let (node, watchers) = state.withLock { state in
+            change(&state.node)
+            return (state.node, state.nodeWatchers)
+        }
+        for watcher in watchers { watcher.yield(node) }
     }
 
     func remember(_ status: JSON, of name: String) { current.withLock { $0[name] = status } }

@@ -16,6 +16,11 @@ struct NodeConditions: Sendable, Hashable {
     static let diskThreshold = 0.10
     static let inodeThreshold = 0.05
 
+    /// Whether a status of one of the kubelet's conditions is not what it was; those of others do not count.
+    static func differ(_ fresh: [JSON], _ previous: [JSON]) -> Bool {
+        fresh.contains { condition in previous.first { $0["type"] == condition["type"] }?["status"] != condition["status"] }
+    }
+
     /// - Parameter previous: conditions as sent before, whose transition times stay while their status does.
     static func build(_ pressure: Pressure, previous: [JSON], now: WallTime) -> [JSON] {
         let rows: [(String, Bool, String, String)] = [

@@ -4,7 +4,13 @@ internal import Logging
 internal import Runtime
 
 /// Registers the node and keeps its heart beating: a Lease every quarter of its duration, the status when it changes
-/// and every few minutes.
+/// and every few minutes. A node that someone deletes registers again.
+///
+/// ```
+/// register ──▶ beat, report ──(the object is gone, or another one has its name)──┐
+///    ▲                                                                           │
+///    └───────────────────────────────────────────────────────────────────────────┘
+/// ```
 struct NodeRegistrar: Sendable {
     var document: NodeDocument
     var client: any KubeletAPIClient
@@ -18,10 +24,16 @@ struct NodeRegistrar: Sendable {
     private static let measurePeriod = Duration.seconds(10)
 
     func run() async {
-        await withDiscardingTaskGroup { group in
-            guard let node = await register() else { return }
-            group.addTask { await beat(node) }
-            group.addTask { await report(node) }
+        events.record(target(uid: document.configuration.nodeName), .normal, reason: "Starting", message: "Starting kubelet.")
+        while let node = await register() {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await beat(node) }
+                group.addTask { await report(node) }
+                // Only the report ends by itself, with the object.
+                await group.next()
+                group.cancelAll()
+            }
+            if !Task.isCancelled { logger.warning("the node's object is gone: registering again") }
         }
     }
 
@@ -29,7 +41,6 @@ struct NodeRegistrar: Sendable {
 
     /// Registers until it works. Returns nil when cancelled.
     private func register() async -> JSON? {
-        events.record(target(uid: document.configuration.nodeName), .normal, reason: "Starting", message: "Starting kubelet.")
         var delay = Duration.milliseconds(200)
         while !Task.isCancelled {
             do { return try await registerOnce() } catch {
@@ -71,8 +82,11 @@ struct NodeRegistrar: Sendable {
                 if exists {
                     try await client.patchLease(name, ["spec": ["holderIdentity": JSON(name), "renewTime": JSON(clock.now().rfc3339Micro)]])
                 } else {
-                    do { try await client.createLease(document.lease(owner: node, now: clock.now())) } catch let error as KubeError where error.isAlreadyExists {
-                        try await client.patchLease(name, ["spec": ["holderIdentity": JSON(name), "renewTime": JSON(clock.now().rfc3339Micro)]])
+                    let lease = document.lease(owner: node, now: clock.now())
+                    do { try await client.createLease(lease) } catch let error as KubeError where error.isAlreadyExists {
+                        // It may be that of a node object that is gone: without its new owner it would be collected.
+                        let owners = lease[path: "metadata", "ownerReferences"] ?? []
+                        try await client.patchLease(name, ["metadata": ["ownerReferences": owners], "spec": lease["spec"] ?? [:]])
                     }
                     exists = true
                 }
@@ -87,26 +101,60 @@ struct NodeRegistrar: Sendable {
 
     // MARK: Status
 
+    private enum Cause: Sendable {
+        case measure
+        /// What the API server has; nil: nothing.
+        case seen(JSON?)
+    }
+
+    /// Returns when the node's object is gone, or cancelled.
     private func report(_ node: JSON) async {
-        var conditions = node[path: "status", "conditions"]?.array ?? []
-        var sentAt: WallTime?
-        var sentImages: [ImageStatus] = []
-        while !Task.isCancelled {
-            let now = clock.now()
-            let fresh = NodeConditions.build(await measure(), previous: conditions, now: now)
-            let images = await imageList()
-            let changed = images != sentImages || fresh.map { $0["status"] } != conditions.map { $0["status"] }
-            if sentAt.map({ now - $0 >= document.configuration.statusPeriod }) ?? true || changed {
-                do {
-                    try await client.patchNodeStatus(document.configuration.nodeName, ["status": document.status(conditions: fresh, images: images)])
-                    announce(from: sentAt == nil ? [] : conditions, to: fresh, node)
-                    (conditions, sentAt, sentImages) = (fresh, now, images)
-                } catch {
-                    logger.warning("cannot report the node's status", metadata: ["error": "\(error)"])
-                }
+        let (client, clock, name) = (client, clock, document.configuration.nodeName)
+        let causes = Mailbox<Cause>()
+        await withDiscardingTaskGroup { group in
+            group.addTask {
+                repeat { causes.send(.measure) } while (try? await clock.sleep(for: Self.measurePeriod)) != nil  // Only cancellation ends a sleep early.
             }
-            guard (try? await clock.sleep(for: Self.measurePeriod)) != nil else { return }  // Only cancellation ends a sleep early.
+            group.addTask { for await seen in client.nodeChanges(name) { causes.send(.seen(seen)) } }
+            var sent = SentStatus(conditions: node[path: "status", "conditions"]?.array ?? [])
+            for await batch in causes.batches {
+                var exists = true
+                for case .seen(let seen) in batch {
+                    exists = seen?[path: "metadata", "uid"] == node[path: "metadata", "uid"]
+                    // Others write conditions too: that the node was silent must not stand any longer than it is.
+                    if let conditions = seen?[path: "status", "conditions"]?.array { sent.conditions = conditions }
+                }
+                if exists { exists = await tell(&sent) }
+                if !exists || Task.isCancelled { break }
+            }
+            group.cancelAll()
         }
+    }
+
+    private struct SentStatus {
+        /// As the server has them.
+        var conditions: [JSON]
+        var at: WallTime?
+        var images: [ImageStatus] = []
+    }
+
+    /// Sends the status if it has changed, or if it is time.
+    /// - Returns: false if there is no such node.
+    private func tell(_ sent: inout SentStatus) async -> Bool {
+        let now = clock.now()
+        let fresh = NodeConditions.build(await measure(), previous: sent.conditions, now: now)
+        let images = await imageList()
+        let isDue = sent.at.map { now - $0 >= document.configuration.statusPeriod } ?? true
+        guard isDue || images != sent.images || NodeConditions.differ(fresh, sent.conditions) else { return true }
+        do {
+            try await client.patchNodeStatus(document.configuration.nodeName, ["status": document.status(conditions: fresh, images: images)])
+            announce(from: sent.at == nil ? [] : sent.conditions, to: fresh)
+            sent = SentStatus(conditions: fresh, at: now, images: images)
+        } catch {
+            if (error as? KubeError)?.isNotFound == true { return false }
+            logger.warning("cannot report the node's status", metadata: ["error": "\(error)"])
+        }
+        return true
     }
 
     private func measure() async -> NodeConditions.Pressure {
@@ -122,7 +170,7 @@ struct NodeRegistrar: Sendable {
         }
     }
 
-    private func announce(from old: [JSON], to new: [JSON], _ node: JSON) {
+    private func announce(from old: [JSON], to new: [JSON]) {
         for condition in new {
             guard let type = condition["type"]?.string, let status = condition["status"]?.string else { continue }
             guard old.first(where: { $0["type"]?.string == type })?["status"]?.string != status else { continue }
