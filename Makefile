@@ -9,7 +9,7 @@ export PATH := $(if $(SWIFT_BIN),$(dir $(SWIFT_BIN)):)$(PATH)
 
 BUILD_PACKAGES := libseccomp-dev libcap-dev libarchive-dev zlib1g-dev libzstd-dev libsqlite3-dev pkg-config python3
 RUN_PACKAGES   := iproute2 nftables curl
-TEST_PACKAGES  := busybox-static crun runc podman umoci skopeo strace debootstrap qemu-system-x86 e2fsprogs dosfstools python3-yaml
+TEST_PACKAGES  := busybox-static crun runc podman umoci skopeo strace debootstrap qemu-system-x86 e2fsprogs dosfstools python3-yaml python3-venv
 IMAGES         := .build/images
 DATA_DIR       ?= /var/lib/swiftlet
 RUN_DIR        ?= /run/swiftlet
@@ -30,6 +30,7 @@ deps: swift ## install the Debian packages that building and running need
 deps-test: deps
 	@.ci/apt $(TEST_PACKAGES)
 	@command -v kubectl >/dev/null || { echo "make: kubectl was not found: the end-to-end tests need kubectl 1.30 or newer on the PATH"; exit 1; }
+	@[ -e .build/clients/ready ] || { python3 -m venv .build/clients && .build/clients/bin/pip install -q --disable-pip-version-check kubernetes && touch .build/clients/ready; }
 
 build: swift ## build the release programs into .build/release
 	$(RELEASE) --product swiftlet
