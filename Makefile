@@ -10,6 +10,7 @@ export PATH := $(if $(SWIFT_BIN),$(dir $(SWIFT_BIN)):)$(PATH)
 BUILD_PACKAGES := libseccomp-dev libcap-dev libarchive-dev zlib1g-dev libzstd-dev libsqlite3-dev pkg-config python3
 RUN_PACKAGES   := iproute2 nftables curl
 TEST_PACKAGES  := busybox-static crun runc podman umoci skopeo strace debootstrap qemu-system-x86 e2fsprogs dosfstools python3-yaml python3-venv
+BENCH_PACKAGES := wrk
 IMAGES         := .build/images
 DATA_DIR       ?= /var/lib/swiftlet
 RUN_DIR        ?= /run/swiftlet
@@ -76,6 +77,7 @@ mutants: deps-test ## break the code on purpose; every mutant must be caught by 
 	@.ci/mutants
 
 bench: deps-test build images ## measure side by side with crun and runc (as root)
+	@.ci/apt $(BENCH_PACKAGES)
 	$(RELEASE) --product swiftlet-bench
 	@Benchmarks/run
 
