@@ -23,7 +23,8 @@ public struct PolicySnapshot: Sendable {
             guard let rules = direction == .ingress ? policy.ingress : policy.egress else { continue }
             permitted = (permitted ?? []) + rules.flatMap { entries($0, of: policy, direction, pod) }
         }
-        return permitted.map(AllowedTraffic.init)
+        // Nothing keeps a pod from itself, which it may reach through a Service.
+        return permitted.map { AllowedTraffic($0 + hosts(of: pod, .everything)) }
     }
 
     private func entries(_ rule: TrafficPolicy.Rule, of policy: TrafficPolicy, _ direction: TrafficDirection, _ pod: PolicyPod) -> [AllowedTraffic.Entry] {
