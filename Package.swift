@@ -92,7 +92,7 @@ let package = Package(
             name: "swiftlet-shim", dependencies: ["ShimProtocol", "LinuxSystem", "Cgroups", "CLinux"],
             path: "Sources/Node/swiftlet-shim",
             swiftSettings: swift + [.unsafeFlags(staticExecutable)], linkerSettings: [.unsafeFlags(staticExecutable)]),
-        room("Node", "PodNetwork", ["KubeAPI", "Netlink", "LinuxSystem", logging]),
+        room("Node", "PodNetwork", ["KubeAPI", "KubeTypes", "KubeClient", "Netlink", "LinuxSystem", logging]),
         room("Node", "ServiceProxy", ["Netlink", "LinuxSystem", "KubeTypes", "KubeAPI", "KubeClient", "JSONTree", logging]),
         room("Node", "Runtime", ["Images", "OCISpec", "ShimProtocol", "LinuxSystem", "Cgroups", "Seccomp", "CCap", "CLinux", "JSONTree", logging]),
         room("Node", "Kubelet", ["Runtime", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", "LinuxSystem", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, logging]),

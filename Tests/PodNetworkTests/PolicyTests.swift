@@ -68,6 +68,18 @@ private func labels(_ labels: [String: String]) -> LabelRequirements { LabelRequ
         }
     }
 
+    @Test func whoMayAskTheDNSAtItsKnownPortMayAskItWhereItIsServed() {
+        let node = address("192.0.2.10")
+        func allowed(_ rule: TrafficPolicy.Rule) -> AllowedTraffic {
+            let policy = TrafficPolicy(namespace: "default", egress: [rule])
+            let aliases = [PortAlias(node, .udp, known: 53, served: 10053)]
+            return PolicySnapshot(policies: [policy], pods: [web, client], namespaces: namespaces, aliases: aliases).allowed(.egress, for: client)!
+        }
+        let dns = allowed(.init(ports: [.init(.udp, .range(53...53))]))
+        #expect(dns.contains(node, .udp, 10053) && !dns.contains(web.addresses[0], .udp, 10053))
+        #expect(!allowed(.init(ports: [.init(.tcp, .range(53...53))])).contains(node, .udp, 10053))
+    }
+
     @Test func policiesAddUp() {
         let first = TrafficPolicy(namespace: "default", ingress: [.init(peers: [.block(prefix("192.0.2.0/24"), except: [])], ports: [.init(.tcp, .range(80...90))])])
         let second = TrafficPolicy(namespace: "default", ingress: [.init(peers: [.block(prefix("192.0.2.128/25"), except: [])], ports: [.init(.tcp, .range(91...99))])])

@@ -35,14 +35,17 @@ public final class PolicyEnforcer: Sendable {
 
     private let network: PodNetwork
     private let table: PolicyTable
+    private let aliases: [PortAlias]
     private let logger: Logger
     private let state = Mutex(State())
     private let wake: AsyncStream<Void>
     private let signal: AsyncStream<Void>.Continuation
 
-    /// - Parameter tableName: nf_tables table of the policies, in the inet family; nobody else's.
-    public init(network: PodNetwork, tableName: String = "swiftlet-policy", logger: Logger) {
-        (self.network, table, self.logger) = (network, PolicyTable(name: tableName), logger)
+    /// - Parameters:
+    ///   - tableName: nf_tables table of the policies, in the inet family; nobody else's.
+    ///   - aliases: what this node serves at another port than the one that users know.
+    public init(network: PodNetwork, tableName: String = "swiftlet-policy", aliases: [PortAlias] = [], logger: Logger) {
+        (self.network, table, self.aliases, self.logger) = (network, PolicyTable(name: tableName), aliases, logger)
         (wake, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
@@ -115,7 +118,7 @@ public final class PolicyEnforcer: Sendable {
             // Without the API nothing is known of policies: what is in the kernel holds, and new pods wait.
             guard state.hasSynced else { return nil }
             defer { state.mustRewrite = false }
-            return (state.wanted, state.mustRewrite ? nil : state.picture, Self.picture(state, places))
+            return (state.wanted, state.mustRewrite ? nil : state.picture, picture(state, places))
         }
         guard let step else { return true }
         do {
@@ -133,7 +136,7 @@ public final class PolicyEnforcer: Sendable {
         return true
     }
 
-    private static func picture(_ state: State, _ places: [IPAddress: String]) -> PolicyPicture {
+    private func picture(_ state: State, _ places: [IPAddress: String]) -> PolicyPicture {
         // An address may have had another owner a moment ago, of whom the API still tells.
         let taken = Set(state.prepared.values.flatMap(\.pod.addresses))
         let told = Dictionary(state.known.map { ($0.uid, $0) }) { first, _ in first }
@@ -142,7 +145,7 @@ public final class PolicyEnforcer: Sendable {
         let local = pods.compactMap { pod in
             pod.addresses.lazy.compactMap { places[$0] }.first.map { PolicyPicture.LocalPod(link: $0, pod: pod) }
         }
-        return PolicyPicture(PolicySnapshot(policies: state.policies, pods: pods, namespaces: state.namespaces), local: local)
+        return PolicyPicture(PolicySnapshot(policies: state.policies, pods: pods, namespaces: state.namespaces, aliases: aliases), local: local)
     }
 
     private func finish(_ body: (inout State) -> Int) {

@@ -1,17 +1,33 @@
 internal import KubeAPI
-internal import Netlink
+public import Netlink
+
+/// A port that users know, and where it is really served: the cluster's DNS is called at 53 and answers at a high port of the
+/// node. Packets are judged after the redirection, and a policy that allows the one must allow the other.
+public struct PortAlias: Sendable, Hashable {
+    public var address: IPAddress
+    public var transport: TransportProtocol
+    public var known: UInt16
+    public var served: UInt16
+    public init(_ address: IPAddress, _ transport: TransportProtocol, known: UInt16, served: UInt16) {
+        (self.address, self.transport, self.known, self.served) = (address, transport, known, served)
+    }
+}
 
 /// What policies say at one moment. Pure: the same snapshot always answers the same.
 public struct PolicySnapshot: Sendable {
     private let policies: [String: [TrafficPolicy]]
     private let pods: [String: [PolicyPod]]
     private let namespaces: [String: [String: String]]
+    private let aliases: [PortAlias]
 
-    /// - Parameter namespaces: labels by name.
-    public init(policies: [TrafficPolicy], pods: [PolicyPod], namespaces: [String: [String: String]]) {
+    /// - Parameters:
+    ///   - namespaces: labels by name.
+    ///   - aliases: what is served at another port than the one that users know.
+    public init(policies: [TrafficPolicy], pods: [PolicyPod], namespaces: [String: [String: String]], aliases: [PortAlias] = []) {
         self.policies = Dictionary(grouping: policies, by: \.namespace)
         self.pods = Dictionary(grouping: pods, by: \.namespace)
         self.namespaces = namespaces
+        self.aliases = aliases
     }
 
     /// What a pod may receive or send; nil if no policy is about it in this direction: then everything is allowed.
@@ -24,7 +40,12 @@ public struct PolicySnapshot: Sendable {
             permitted = (permitted ?? []) + rules.flatMap { entries($0, of: policy, direction, pod) }
         }
         // Nothing keeps a pod from itself, which it may reach through a Service.
-        return permitted.map { AllowedTraffic($0 + hosts(of: pod, .everything)) }
+        guard let permitted else { return nil }
+        let allowed = AllowedTraffic(permitted + hosts(of: pod, .everything))
+        let redirected = direction == .ingress ? [] : aliases.filter { allowed.contains($0.address, $0.transport, $0.known) }.map { alias in
+            AllowedTraffic.Entry(alias.address...alias.address, PortSet([PortSet.Range(alias.transport, alias.served...alias.served)]))
+        }
+        return redirected.isEmpty ? allowed : AllowedTraffic(allowed.entries + redirected)
     }
 
     private func entries(_ rule: TrafficPolicy.Rule, of policy: TrafficPolicy, _ direction: TrafficDirection, _ pod: PolicyPod) -> [AllowedTraffic.Entry] {
