@@ -31,7 +31,8 @@ import Testing
             writer.attribute(3, be32: 0x1a8)
             writer.attribute(12, be32: 77)
         }
-        let entry = try #require(ConntrackEntry(try #require(try NetlinkMessage.split(writer.bytes).first)))
+        let message = try #require(try NetlinkMessage.split(writer.bytes).first)
+        let entry = try #require(ConntrackEntry(message))
         #expect(entry.original == original && entry.reply == reply && entry.id == 77 && entry.isDestinationTranslated)
         // Cut anywhere: nothing is read, nothing traps.
         for count in 20..<writer.bytes.count - 16 {

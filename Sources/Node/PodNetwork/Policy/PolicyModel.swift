@@ -45,14 +45,6 @@ public struct TrafficPolicy: Sendable, Hashable {
     }
 }
 
-/// The transports that policies can name, by their IANA number.
-public enum TransportProtocol: UInt8, Sendable, Hashable, CaseIterable, Comparable {
-    case tcp = 6
-    case udp = 17
-    case sctp = 132
-    public static func < (left: TransportProtocol, right: TransportProtocol) -> Bool { left.rawValue < right.rawValue }
-}
-
 /// A pod of the cluster with an address of its own. Pods that share their node's network are not matched by selectors.
 public struct PolicyPod: Sendable, Hashable {
     public struct Port: Sendable, Hashable {

@@ -1,3 +1,5 @@
+public import Netlink
+
 /// Ports of several transports; what a peer may use.
 public struct PortSet: Sendable, Hashable {
     /// Every port of every protocol, ICMP and all others too.
@@ -18,7 +20,7 @@ public struct PortSet: Sendable, Hashable {
 
     public init(_ ranges: [Range]) {
         self.init(isEverything: false, ranges: [])
-        let sorted = ranges.sorted { ($0.transport, $0.numbers.lowerBound) < ($1.transport, $1.numbers.lowerBound) }
+        let sorted = ranges.sorted { ($0.transport.rawValue, $0.numbers.lowerBound) < ($1.transport.rawValue, $1.numbers.lowerBound) }
         for range in sorted {
             guard let last = self.ranges.last, last.transport == range.transport, Int(range.numbers.lowerBound) <= Int(last.numbers.upperBound) + 1 else {
                 self.ranges.append(range)
