@@ -8,11 +8,11 @@ import Testing
 /// Network policies with real packets: three pods, a node, a world outside.
 @Suite(.serialized) struct PolicyKernelTests {
     /// A refused connection is an answer: the packet came there and back. Dropped ones are not answered.
-    private func reach(_ from: NetworkNamespace, _ address: String, port: Int = 9) throws -> Bool {
+    private func reach(_ from: NetworkNamespace, _ address: String, port: Int = 9) async throws -> Bool {
         try from.run("timeout", "0.5", "bash", "-c", "exec 2>&1; true >/dev/tcp/\(address)/\(port); exit 0").contains("Connection refused")
     }
 
-    private func blocked(_ from: NetworkNamespace, _ address: String, port: Int = 9) throws -> Bool { try reach(from, address, port: port) == false }
+    private func blocked(_ from: NetworkNamespace, _ address: String, port: Int = 9) async throws -> Bool { try await reach(from, address, port: port) == false }
 
     private func pod(_ name: String, _ address: String, ports: [PolicyPod.Port] = []) -> PolicyEnforcer.KnownPod {
         PolicyEnforcer.KnownPod(uid: name, pod: PolicyPod(namespace: "default", labels: ["app": name], addresses: [IPAddress(address)!], ports: ports))
@@ -47,21 +47,21 @@ import Testing
             ])
             enforcer.update([policy], pods, ["default": [:]])
             await enforcer.synchronize()
-            #expect(try reach(spaces[1], "10.244.0.1"))
-            #expect(try blocked(spaces[1], "10.244.0.1", port: 10), "another port")
-            #expect(try blocked(spaces[2], "10.244.0.1"))
-            #expect(try reach(spaces[2], "10.244.0.2"), "a pod that no policy is about")
-            #expect(try reach(spaces[0], "10.244.0.3"), "what goes out is not restricted, and the answer comes in")
-            #expect(try reach(host.node, "10.244.0.1"), "the node always reaches its pods")
+            #expect(try await reach(spaces[1], "10.244.0.1"))
+            #expect(try await blocked(spaces[1], "10.244.0.1", port: 10), "another port")
+            #expect(try await blocked(spaces[2], "10.244.0.1"))
+            #expect(try await reach(spaces[2], "10.244.0.2"), "a pod that no policy is about")
+            #expect(try await reach(spaces[0], "10.244.0.3"), "what goes out is not restricted, and the answer comes in")
+            #expect(try await reach(host.node, "10.244.0.1"), "the node always reaches its pods")
             // Labels change: one element more.
             var moved = pods
             moved[2].pod.labels = ["app": "client"]
             enforcer.update([policy], moved, ["default": [:]])
             await enforcer.synchronize()
-            #expect(try reach(spaces[2], "10.244.0.1"))
+            #expect(try await reach(spaces[2], "10.244.0.1"))
             enforcer.update([], pods, ["default": [:]])
             await enforcer.synchronize()
-            #expect(try reach(spaces[2], "10.244.0.1", port: 10))
+            #expect(try await reach(spaces[2], "10.244.0.1", port: 10))
         }
     }
 
@@ -73,13 +73,14 @@ import Testing
             ])
             enforcer.update([policy], pods, ["default": [:]])
             await enforcer.synchronize()
-            #expect(try reach(spaces[1], "10.244.0.1"))
-            #expect(try blocked(spaces[1], "10.244.0.3"))
-            #expect(try reach(spaces[1], "192.0.2.2"))
-            #expect(try blocked(spaces[1], "192.0.2.2", port: 10))
-            #expect(try blocked(spaces[1], "192.0.2.1"), "the node itself")
-            #expect(try reach(spaces[2], "10.244.0.2"), "what comes in is not restricted, and the answer goes out")
-            #expect(try spaces[1].run("bash", "-c", "ping -c1 -W1 10.244.0.3 >/dev/null 2>&1 && echo yes || echo no") == "no\n", "every protocol")
+            #expect(try await reach(spaces[1], "10.244.0.1"))
+            #expect(try await blocked(spaces[1], "10.244.0.3"))
+            #expect(try await reach(spaces[1], "192.0.2.2"))
+            #expect(try await blocked(spaces[1], "192.0.2.2", port: 10))
+            #expect(try await blocked(spaces[1], "192.0.2.1"), "the node itself")
+            #expect(try await reach(spaces[2], "10.244.0.2"), "what comes in is not restricted, and the answer goes out")
+            let ping = try spaces[1].run("bash", "-c", "ping -c1 -W1 10.244.0.3 >/dev/null 2>&1 && echo yes || echo no")
+            #expect(ping == "no\n", "every protocol")
             _ = host
         }
     }
@@ -90,7 +91,7 @@ import Testing
             let space = try NetworkNamespace()
             let address = try await network.attach(sandbox: "new", namespacePath: space.path)[0]
             await enforcer.prepare(pod("new", address).pod, uid: "new")
-            #expect(try blocked(spaces[1], address))
+            #expect(try await blocked(spaces[1], address))
         }
     }
 
@@ -99,18 +100,18 @@ import Testing
             enforcer.update([TrafficPolicy(namespace: "default", ingress: [])], pods, ["default": [:]])
             await enforcer.synchronize()
             try host.node.run("nft", "delete", "table", "inet", "swiftlet-policy")
-            #expect(try reach(spaces[1], "10.244.0.1"))
+            #expect(try await reach(spaces[1], "10.244.0.1"))
             enforcer.repair()
             await enforcer.synchronize()
-            #expect(try blocked(spaces[1], "10.244.0.1"))
+            #expect(try await blocked(spaces[1], "10.244.0.1"))
             // A new agent knows nothing until the API has told it: what is in the kernel holds.
             let next = PolicyEnforcer(network: network, logger: Logger(label: "test"))
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await next.run() }
-                #expect(try blocked(spaces[1], "10.244.0.1"))
+                #expect(try await blocked(spaces[1], "10.244.0.1"))
                 next.update([], pods, ["default": [:]])
                 await next.synchronize()
-                #expect(try reach(spaces[1], "10.244.0.1"))
+                #expect(try await reach(spaces[1], "10.244.0.1"))
                 group.cancelAll()
             }
         }
