@@ -9,7 +9,7 @@ import Testing
 @Suite(.serialized) struct PolicyKernelTests {
     /// A refused connection is an answer: the packet came there and back. Dropped ones are not answered.
     private func reach(_ from: NetworkNamespace, _ address: String, port: Int = 9) async throws -> Bool {
-        try from.run("timeout", "0.5", "bash", "-c", "exec 2>&1; true >/dev/tcp/\(address)/\(port); exit 0").contains("Connection refused")
+        try from.run("bash", "-c", "timeout 0.5 bash -c 'exec 2>&1; true >/dev/tcp/\(address)/\(port)'; exit 0").contains("Connection refused")
     }
 
     private func blocked(_ from: NetworkNamespace, _ address: String, port: Int = 9) async throws -> Bool { try await reach(from, address, port: port) == false }
@@ -30,7 +30,7 @@ import Testing
         for (index, space) in spaces.enumerated() { _ = try await network.attach(sandbox: "pod\(index)", namespacePath: space.path) }
         let pods = [pod("web", "10.244.0.1", ports: [.init("discard", .tcp, 9)]), pod("client", "10.244.0.2"), pod("other", "10.244.0.3")]
         let enforcer = PolicyEnforcer(network: network, logger: Logger(label: "test"))
-        try await withThrowingTaskGroup(of: Void.self) { group in
+        try await withThrowingTaskGroup(of: Void.self) { (group) async throws in
             group.addTask { await enforcer.run() }
             try await body(host, network, enforcer, spaces, pods)
             group.cancelAll()
@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func ingressLetsOnlyTheNamedIn() async throws {
-        try await withPods { host, _, enforcer, spaces, pods in
+        try await withPods { (host, _, enforcer, spaces, pods) async throws in
             let policy = TrafficPolicy(namespace: "default", selector: labels("web"), ingress: [
                 .init(peers: [.pods(namespaces: nil, labels: labels("client"))], ports: [.init(.tcp, .named("discard"))]),
             ])
@@ -66,7 +66,7 @@ import Testing
     }
 
     @Test func egressCoversPodsTheNodeAndTheWorld() async throws {
-        try await withPods { host, _, enforcer, spaces, pods in
+        try await withPods { (host, _, enforcer, spaces, pods) async throws in
             let policy = TrafficPolicy(namespace: "default", selector: labels("client"), egress: [
                 .init(peers: [.pods(namespaces: nil, labels: labels("web"))]),
                 .init(peers: [.block(IPPrefix("192.0.2.0/24")!, except: [IPPrefix("192.0.2.1/32")!])], ports: [.init(.tcp, .range(1...9))]),
@@ -86,7 +86,7 @@ import Testing
     }
 
     @Test func aNewPodIsIsolatedBeforeTheAPITellsOfIt() async throws {
-        try await withPods { _, network, enforcer, spaces, pods in
+        try await withPods { (_, network, enforcer, spaces, pods) async throws in
             enforcer.update([TrafficPolicy(namespace: "default", ingress: [])], pods, ["default": [:]])
             let space = try NetworkNamespace()
             let address = try await network.attach(sandbox: "new", namespacePath: space.path)[0]
@@ -96,7 +96,7 @@ import Testing
     }
 
     @Test func aForeignFlushIsRepairedAndAnotherAgentGoesOn() async throws {
-        try await withPods { host, network, enforcer, spaces, pods in
+        try await withPods { (host, network, enforcer, spaces, pods) async throws in
             enforcer.update([TrafficPolicy(namespace: "default", ingress: [])], pods, ["default": [:]])
             await enforcer.synchronize()
             try host.node.run("nft", "delete", "table", "inet", "swiftlet-policy")
@@ -106,7 +106,7 @@ import Testing
             #expect(try await blocked(spaces[1], "10.244.0.1"))
             // A new agent knows nothing until the API has told it: what is in the kernel holds.
             let next = PolicyEnforcer(network: network, logger: Logger(label: "test"))
-            try await withThrowingTaskGroup(of: Void.self) { group in
+            try await withThrowingTaskGroup(of: Void.self) { (group) async throws in
                 group.addTask { await next.run() }
                 #expect(try await blocked(spaces[1], "10.244.0.1"))
                 next.update([], pods, ["default": [:]])
