@@ -3,7 +3,7 @@ import LinuxSystem
 import ShimProtocol
 import Testing
 
-@Suite(.serialized) struct ShimContainerTests {
+@Suite(.privileged, .serialized) struct ShimContainerTests {
     let node: ShimHarness
     init() throws { node = try ShimHarness() }
 

@@ -3,7 +3,7 @@ import LinuxSystem
 import ShimProtocol
 import Testing
 
-@Suite(.serialized) struct ShimExecTests {
+@Suite(.privileged, .serialized) struct ShimExecTests {
     let node: ShimHarness
     init() throws {
         node = try ShimHarness()

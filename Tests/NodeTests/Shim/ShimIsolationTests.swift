@@ -4,7 +4,7 @@ import LinuxSystem
 import ShimProtocol
 import Testing
 
-@Suite(.serialized) struct ShimIsolationTests {
+@Suite(.privileged, .serialized) struct ShimIsolationTests {
     let node: ShimHarness
     init() throws { node = try ShimHarness() }
 

@@ -3,7 +3,7 @@ import LinuxSystem
 import ShimProtocol
 import Testing
 
-@Suite(.serialized) struct ShimLogTests {
+@Suite(.privileged, .serialized) struct ShimLogTests {
     /// The rotated files, oldest first, and the current one.
     private func files(_ node: ShimHarness, _ id: String) throws -> [String] {
         let names = try Files.list("\(node.path)/logs").map(\.name)

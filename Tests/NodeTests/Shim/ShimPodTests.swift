@@ -5,7 +5,7 @@ import ShimProtocol
 import Testing
 
 /// Pods with a user namespace or one PID namespace for all.
-@Suite(.serialized) struct ShimPodTests {
+@Suite(.privileged, .serialized) struct ShimPodTests {
     private func userNamespace(_ plan: inout SandboxPlan) {
         plan.uidMap = [IDMapping(container: 0, host: 200_000, count: 65536)]
         plan.gidMap = [IDMapping(container: 0, host: 300_000, count: 65536)]
