@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Wrong input ends in Kubernetes' own words, and nothing is left behind.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.privileged, .serialized, .timeLimit(.minutes(5)))
 struct BadInputTests {
     @Test("an invalid manifest is refused with every wrong field")
     func manifest() async throws {

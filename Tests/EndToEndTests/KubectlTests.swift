@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The real kubectl against a one-node cluster with real containers.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.privileged, .serialized, .timeLimit(.minutes(5)))
 struct KubectlTests {
     /// One cluster for one test body; always removed, and proven to leave nothing.
     static func withCluster(_ images: [String] = ["busybox"], _ body: (TestCluster, Program) async throws -> Void) async throws {

@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// Promise 1: killing the agent, the control plane or both harms no workload and loses nothing.
-@Suite(.serialized, .timeLimit(.minutes(8)))
+@Suite(.privileged, .serialized, .timeLimit(.minutes(8)))
 struct RestartTests {
     @Test("kill -9 of the agent, of the control plane and of both: same processes, no restart, no line lost, never NotReady")
     func killed() async throws {

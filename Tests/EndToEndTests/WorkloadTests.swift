@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// What a pod's specification promises, seen through kubectl and from inside the container.
-@Suite(.serialized, .timeLimit(.minutes(8)))
+@Suite(.privileged, .serialized, .timeLimit(.minutes(8)))
 struct WorkloadTests {
     @Test("environment and volumes come from ConfigMaps and Secrets and follow their changes")
     func configuration() async throws {

@@ -3,7 +3,7 @@ import LinuxSystem
 import Testing
 
 /// Cgroups against the running kernel, in a subtree of its own.
-@Suite(.serialized) struct CgroupKernelTests {
+@Suite(.privileged, .serialized) struct CgroupKernelTests {
     /// What this machine runs, and the empty v2 of a hybrid host: that one has no limits, but the whole life cycle.
     static let roots: [CgroupRoot] = {
         let prefix = "swiftlet-test-\(UInt32.random(in: 0 ... .max))"

@@ -4,7 +4,7 @@ import OCISpec
 import Testing
 
 /// Unpacking as root, judged by GNU tar, by overlayfs, and on images that other tools made.
-@Suite(.serialized) struct ImageExtractionTests {
+@Suite(.privileged, .serialized) struct ImageExtractionTests {
     /// A store and a scratch directory, removed at the end.
     final class Bench {
         let directory = "/tmp/swiftlet-node-images-\(UInt64.random(in: 0 ... .max))"

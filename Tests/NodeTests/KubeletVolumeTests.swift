@@ -3,7 +3,7 @@ import Testing
 @testable import Kubelet
 
 /// Volumes' real mounts, in a mount namespace that ends with its thread.
-@Suite("Mounts of volumes", .serialized)
+@Suite("Mounts of volumes", .privileged, .serialized)
 struct KubeletVolumeTests {
     /// Runs the body as root of a mount namespace of its own, with an empty directory.
     private func isolated(_ body: @escaping @Sendable (String) throws -> Void) throws {

@@ -4,7 +4,7 @@ import Netlink
 import Testing
 
 /// The codecs against the running kernel, with `ip` and `nft` as the second opinion.
-@Suite(.serialized) struct NetlinkKernelTests {
+@Suite(.privileged, .serialized) struct NetlinkKernelTests {
     func json(_ text: String) throws -> JSON { try JSON(parsing: Array(text.utf8)) }
 
     @Test func pairAcrossNamespaces() throws {

@@ -66,15 +66,13 @@ final class Container {
 final class Exec {
     let plan: ExecPlan
     let client: Client
-    /// Nil once answered.
+    /// Nil once answered: by the success of execve, or by the end of a process that never executed.
     var request: Request?
     var pid: Int32 = 0
     var pidfd: FileDescriptor?
     var channel: ShimChannel?
     var channelToken: UInt64 = 0
     var isExecuting = false
-    /// It never executed, and the caller knows.
-    var hasFailed = false
     var failure: ShimFailure?
     var master: FileDescriptor?
     /// CLOCK_MONOTONIC nanoseconds; nil: no limit.

@@ -170,6 +170,8 @@ extension Shim {
                 }
             }
         }
+        // Before anybody is answered: whoever counts descriptors then must not find it.
+        container.channel?.socket.close()
         container.channel = nil
         if container.pid == 0 {
             // The intermediate process failed before it cloned anybody.

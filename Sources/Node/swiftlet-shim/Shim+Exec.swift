@@ -49,25 +49,32 @@ extension Shim {
 
     private func endChannel(of exec: Exec) {
         unregister(exec.channelToken, exec.channel?.socket)
+        exec.channel?.socket.close() // before the answer, as for a container
         exec.channel = nil
-        guard let request = exec.request else { return }
-        exec.request = nil
-        if exec.isExecuting, exec.failure == nil {
+        defer { exec.master = nil }
+        if exec.isExecuting, exec.failure == nil, let request = exec.request {
+            exec.request = nil
             // The master goes to the agent alone: when the agent dies, the terminal hangs up.
             reply(request, pid: exec.pid, descriptors: exec.master.map { [$0] } ?? [])
-        } else {
-            exec.hasFailed = true
-            reply(request, failure: exec.failure ?? ShimFailure(step: "set up", message: "the process died before it executed"))
+        } else if exec.pid == 0 {
+            // The intermediate process failed before it cloned anybody.
+            fail(exec)
         }
-        exec.master = nil
-        if exec.pid == 0 { forget(exec) }
+        // Otherwise its process, which is about to end, is reaped first: when the caller hears of the failure, the id is free.
+    }
+
+    private func fail(_ exec: Exec) {
+        forget(exec)
+        guard let request = exec.request else { return }
+        exec.request = nil
+        reply(request, failure: exec.failure ?? ShimFailure(step: "set up", message: "the process died before it executed"))
     }
 
     func ended(_ exec: Exec, _ exit: ChildExit) {
         followChannel(of: exec)
         if exec.channel != nil { endChannel(of: exec) }
+        guard exec.request == nil else { return fail(exec) }
         forget(exec)
-        guard !exec.hasFailed else { return }
         var record = ExitRecord()
         record.container = exec.plan.container
         (record.code, record.signal, record.timedOut) = (exit.code, exit.signal, exec.timedOut)

@@ -5,7 +5,7 @@ import Runtime
 import Testing
 
 /// Real containers through the whole runtime: image, plan, shim, kernel.
-@Suite(.serialized) struct RuntimeContainerTests {
+@Suite(.privileged, .serialized) struct RuntimeContainerTests {
     @Test func runsAndReports() async throws {
         try await TestNode.run { node in
             let events = try await node.runtime.events()

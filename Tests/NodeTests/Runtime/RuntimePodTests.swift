@@ -4,7 +4,7 @@ import Runtime
 import Testing
 
 /// What the containers of a pod have in common, and how they end.
-@Suite(.serialized) struct RuntimePodTests {
+@Suite(.privileged, .serialized) struct RuntimePodTests {
     private static let namespaces = "for n in net ipc uts pid mnt user cgroup; do readlink /proc/self/ns/$n; done; exec sleep 1000"
 
     private static func twoContainers(_ node: TestNode, _ change: (inout SandboxConfiguration) -> Void = { _ in }) async throws -> ([String], [String]) {

@@ -8,7 +8,7 @@ import ShimProtocol
 import Testing
 
 /// Restart means nothing, nothing leaks: agents and shims that die at every step.
-@Suite(.serialized) struct RuntimeRestartTests {
+@Suite(.privileged, .serialized) struct RuntimeRestartTests {
     private static func pid(_ node: TestNode, _ container: String) async throws -> Int32? {
         guard case .running(let pid)? = try await node.runtime.containers(in: nil).first(where: { $0.id == container })?.state else { return nil }
         return pid

@@ -4,7 +4,7 @@ import ShimProtocol
 import Testing
 
 /// What a pod costs: bounds loose enough for a busy machine, and a line with the numbers for whoever measures.
-@Suite(.serialized) struct ShimCostTests {
+@Suite(.privileged, .serialized) struct ShimCostTests {
     private func field(_ name: String, _ text: String) -> Int {
         let line = text.split(separator: "\n").first { $0.hasPrefix(name + ":") }
         return line.flatMap { Int($0.split(separator: " ", omittingEmptySubsequences: true)[1]) } ?? 0

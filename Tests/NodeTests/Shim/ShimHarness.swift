@@ -3,6 +3,7 @@ import LinuxSystem
 import ShimProtocol
 import Synchronization
 import Testing
+@testable import Runtime
 
 /// A shim of its own in a mount namespace of its own, with a busybox root file system, and everything removed afterwards.
 final class ShimHarness {
@@ -26,10 +27,26 @@ final class ShimHarness {
         let path = "/tmp/shim-\(getpid())-\(UInt64.random(in: 0 ... .max))"
         self.path = path
         lower = "\(path)/lower"
+        do {
+            try ShimHarness.launch(path, lower, configure, prepare)
+            connection = try ShimHarness.connect("\(path)/pod", inbox)
+            shimPID = connection.hello.pid
+            mountNamespace = try Namespaces.open("/proc/\(shimPID)/ns/mnt")
+            _ = try connection.call(.subscribe(after: 0))
+        } catch {
+            // An initializer that throws has no deinit: what is there so far goes here.
+            try? ShimHarness.remove(path)
+            throw error
+        }
+    }
+
+    private static func launch(
+        _ path: String, _ lower: String, _ configure: (inout SandboxPlan) -> Void, _ prepare: @escaping @Sendable (_ path: String) throws -> Void
+    ) throws {
         try Files.makeDirectories("\(path)/pod", mode: 0o700)
         try Files.setMode(0o700, of: path)
         try Files.makeDirectories("\(path)/logs")
-        try ShimHarness.makeRoot(lower)
+        try makeRoot(lower)
         var plan = SandboxPlan()
         plan.id = "test-pod"
         (plan.newNetwork, plan.newIPC, plan.newUTS) = (true, true, true)
@@ -46,17 +63,18 @@ final class ShimHarness {
             }
         }
         try result.get()
-        connection = try ShimHarness.connect("\(path)/pod", inbox)
-        shimPID = connection.hello.pid
-        mountNamespace = try Namespaces.open("/proc/\(shimPID)/ns/mnt")
-        _ = try connection.call(.subscribe(after: 0))
     }
 
     deinit {
-        _ = try? connection.call(.shutdown) // it may have been shut down or killed by the test
+        _ = try? connection.call(.shutdown) // it may have been shut down or killed by the test; `remove` makes sure
         connection.close()
-        try? Processes.send(signal: SIGKILL, to: connection.pidfd) // as above
-        try? Files.removeTree(path) // a leftover in /tmp harms nobody; `leftovers` is what is asserted
+        do { try ShimHarness.remove(path) } catch { Issue.record("\(path) was not removed: \(error)") }
+    }
+
+    /// Ends a shim that is still there, and removes everything.
+    private static func remove(_ path: String) throws {
+        try ShimLock.kill(podDirectory: "\(path)/pod")
+        try Files.removeTree(path)
     }
 
     private static func connect(_ pod: String, _ inbox: EventInbox) throws -> ShimConnection {

@@ -1,9 +1,10 @@
+import Cgroups
 import Glibc
 import LinuxSystem
 import ShimProtocol
 import Testing
 
-@Suite(.serialized) struct ShimIsolationTests {
+@Suite(.privileged, .serialized) struct ShimIsolationTests {
     let node: ShimHarness
     init() throws { node = try ShimHarness() }
 
@@ -133,7 +134,7 @@ import Testing
     }
 
     @Test func loweringTheOOMScoreDegradesWithANote() throws {
-        let canLower = (try? Files.readString("/proc/self/status").contains("CapEff:\t000001ffffffffff")) ?? false
+        let canLower = try Credentials.capabilities().effective & (1 << 24) != 0 // CAP_SYS_RESOURCE
         let output = try node.shell("oom", "cat /proc/self/oom_score_adj") { $0.process.oomScoreAdjustment = -997 }
         let notes = node.inbox.all.filter { $0.kind == .note }
         if canLower {
@@ -144,14 +145,13 @@ import Testing
     }
 
     @Test func theOutOfMemoryKillerIsTold() throws {
-        let cgroup = "/sys/fs/cgroup/memory/\(node.path.split(separator: "/").last ?? "")"
-        guard Files.exists("/sys/fs/cgroup/memory/cgroup.procs") else { return } // v2 is covered by the machine lane
-        try Files.makeDirectory(cgroup)
-        defer { try? Files.remove(cgroup, folder: true) }
-        try Files.writeExisting("\(16 << 20)", to: "\(cgroup)/memory.limit_in_bytes")
+        let cgroup = try CgroupRoot(prefix: "swiftlet-test-\(node.path.split(separator: "-").last ?? "")").cgroup("")
+        try cgroup.create(CgroupResources(memoryLimit: 16 << 20))
+        defer { #expect(throws: Never.self) { try cgroup.remove() } }
         var plan = node.plan("oom", ["sh", "-c", "dd if=/dev/zero of=/dev/null bs=64M count=1"])
-        plan.cgroups = [cgroup]
-        plan.oomEventsPath = "\(cgroup)/memory.oom_control"
+        plan.cgroups = cgroup.processFiles().map { String($0.dropLast("/cgroup.procs".count)) }
+        plan.oomEventsPath = plan.cgroups.lazy.flatMap { ["\($0)/memory.events", "\($0)/memory.oom_control"] }.first { Files.exists($0) } ?? ""
+        try #require(!plan.oomEventsPath.isEmpty)
         let record = try node.run(plan)
         #expect(record.outOfMemory && record.code != 0)
         var fine = node.plan("fine", ["true"])

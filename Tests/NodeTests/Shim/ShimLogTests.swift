@@ -3,7 +3,7 @@ import LinuxSystem
 import ShimProtocol
 import Testing
 
-@Suite(.serialized) struct ShimLogTests {
+@Suite(.privileged, .serialized) struct ShimLogTests {
     /// The rotated files, oldest first, and the current one.
     private func files(_ node: ShimHarness, _ id: String) throws -> [String] {
         let names = try Files.list("\(node.path)/logs").map(\.name)
@@ -13,10 +13,13 @@ import Testing
     @Test func linesHaveTheFormOfTheCRI() throws {
         let node = try ShimHarness()
         let before = Timestamps.text(Clocks.now())
-        _ = try node.shell("form", "echo out; sleep 0.05; echo err >&2; sleep 0.05; echo; printf tail")
+        _ = try node.shell("form", "echo out; echo err >&2; echo; printf tail")
         let after = Timestamps.text(Clocks.now())
         let lines = try Files.readString("\(node.path)/logs/form.log").split(separator: "\n")
-        #expect(lines.map { String($0.dropFirst(30)) } == [" stdout F out", " stderr F err", " stdout F ", " stdout P tail"])
+        // Two pipes: only the order within one of them is certain.
+        let texts = lines.map { String($0.dropFirst(30)) }
+        #expect(texts.filter { $0.hasPrefix(" stdout ") } == [" stdout F out", " stdout F ", " stdout P tail"])
+        #expect(texts.filter { !$0.hasPrefix(" stdout ") } == [" stderr F err"])
         for line in lines {
             let time = String(line.prefix(30))
             #expect(time.last == "Z" && time.utf8.count == 30 && time >= before && time <= after)
@@ -45,7 +48,9 @@ import Testing
         try node.reconnect(after: started.sequence)
         let exit = try node.inbox.exit(of: "lines", seconds: 60)
         #expect(exit.code == 0 && exit.droppedLines == 0)
-        #expect(exit.finishedAt - exit.startedAt < 5_000_000_000, "30 MB of log must take less than 5 s")
+        // Of its own CPU time: how long it takes by the clock depends on who else runs.
+        let ticks = try Files.readString("/proc/\(node.shimPID)/stat").split(separator: " ")[13...14].compactMap { Int($0) }.reduce(0, +)
+        #expect(ticks < 5 * sysconf(Int32(_SC_CLK_TCK)), "30 MB of log must take less than 5 s")
         var next = 1
         let files = try files(node, "lines")
         #expect(files.count > 10)

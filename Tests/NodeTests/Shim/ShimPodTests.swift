@@ -1,10 +1,11 @@
 import Glibc
 import LinuxSystem
+import Netlink
 import ShimProtocol
 import Testing
 
 /// Pods with a user namespace or one PID namespace for all.
-@Suite(.serialized) struct ShimPodTests {
+@Suite(.privileged, .serialized) struct ShimPodTests {
     private func userNamespace(_ plan: inout SandboxPlan) {
         plan.uidMap = [IDMapping(container: 0, host: 200_000, count: 65536)]
         plan.gidMap = [IDMapping(container: 0, host: 300_000, count: 65536)]
@@ -12,11 +13,22 @@ import Testing
 
     @Test func aUserNamespaceMapsRootToNobody() throws {
         let node = try ShimHarness { userNamespace(&$0) }
+        // A fact a line, each with its name: what a kernel does otherwise must be seen at once.
         let output = try node.shell("user", """
-            id -u; cat /proc/self/uid_map | tr -s ' '; stat -c %u /etc/passwd /bin/busybox; touch /new && echo wrote
-            hostname; test -c /dev/null && echo null > /dev/null && echo device; echo 1 > /proc/sys/net/ipv4/ip_forward; ls /sys/class/net; mount -t tmpfs x /tmp 2>&1
+            echo user $(id -u); echo map $(cat /proc/self/uid_map); echo owners $(stat -c %u /etc/passwd /bin/busybox); touch /new && echo wrote
+            echo host $(hostname); test -c /dev/null && echo null > /dev/null && echo device
+            (echo 1 > /proc/sys/net/ipv4/ip_forward) || echo read-only; mount -t tmpfs x /tmp || echo refused
+            for link in /sys/class/net/*; do echo link ${link##*/}; done
             """)
-        #expect(output == "0\n 0 200000 65536\n0\n0\nwrote\npodhost\ndevice\nlo\nmount: permission denied (are you root?)\n")
+        let (lines, errors) = (output.split(separator: "\n").map(String.init), try node.output("user", stream: "stderr"))
+        #expect(lines.filter { !$0.hasPrefix("link ") } == [
+            "user 0", "map 0 200000 65536", "owners 0 0", "wrote", "host podhost", "device", "read-only", "refused",
+        ], "\(output)\(errors)")
+        // Beside lo, kernels with tunnels built in give every network namespace tunl0, sit0 and so on: its own, not the host's.
+        let links = lines.filter { $0.hasPrefix("link ") }.map { String($0.dropFirst(5)) }
+        let namespace = try NetworkNamespace()
+        let new = try RouteSocket(inside: namespace.path).links().map(\.name)
+        #expect(links.contains("lo") && links.sorted() == new.sorted(), "expected the links of any new network namespace, \(new), found \(links)")
         let file = try Files.status("\(node.path)/user/upper/new")
         #expect(file.uid == 0 && file.gid == 0, "the id mapping of the mount gives the file back to the host's root")
         let pid = try node.start(node.plan("sleep", ["sleep", "1000"]))
@@ -83,6 +95,8 @@ import Testing
         #expect(try Files.readString("/proc/sys/net/ipv4/ip_unprivileged_port_start") == host)
         let error = #expect(throws: ShimError.self) { try ShimHarness { $0.sysctls = [KeyValue("vm.swappiness", "1")] } }
         #expect(error?.message.contains("vm.swappiness is not namespaced") == true)
+        let left = try Files.list("/tmp").map(\.name).filter { $0.hasPrefix("shim-\(getpid())-") }
+        #expect(left == [String(node.path.dropFirst("/tmp/".count))], "a launch that fails leaves nothing")
     }
 
     @Test func hostNamespacesAreKept() throws {
