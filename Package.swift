@@ -69,7 +69,8 @@ let package = Package(
         room("Kube", "JSONTree"),
         room("Kube", "KubeAPI", ["JSONTree"], exclude: ["Schema"]),
         room("Kube", "KubeTypes", ["KubeAPI", "JSONTree"]),
-        room("Kube", "KubeHTTP", [nioCore, nioPosix, nioHTTP1, nioHTTP2, nioWebSocket, nioSSL, x509, crypto, asn1, logging]),
+        .systemLibrary(name: "CZlib", path: "Sources/Kube/CZlib", providers: [.apt(["zlib1g-dev"])]),
+        room("Kube", "KubeHTTP", ["CZlib", nioCore, nioPosix, nioHTTP1, nioHTTP2, nioWebSocket, nioSSL, x509, crypto, asn1, logging]),
         room("Kube", "KubeClient", ["KubeAPI", "KubeTypes", "JSONTree", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, nioWebSocket, logging, deque, yams]),
         .executableTarget(
             name: "swiftlet-schema", dependencies: ["KubeAPI", "JSONTree", yams, arguments], path: "Sources/Kube/swiftlet-schema", swiftSettings: swift),

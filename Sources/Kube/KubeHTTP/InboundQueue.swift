@@ -54,6 +54,18 @@ final class InboundQueue<Element: Sendable>: Sendable {
         if let error { waiter?.resume(throwing: error) } else { waiter?.resume(returning: nil) }
     }
 
+    /// Whether the producer may go on: less is queued than is too much, or nobody reads any more.
+    var hasRoom: Bool { state.withLock { !$0.paused } }
+
+    /// Throws away what is queued, and lets a paused producer go on. To be called after `finish`.
+    func discard() {
+        let wasPaused = state.withLock { state in
+            defer { (state.elements, state.size, state.paused) = (CircularBuffer(initialCapacity: 0), 0, false) }
+            return state.paused
+        }
+        if wasPaused { demand() }
+    }
+
     /// Whether a reader waits for an element now.
     var isAwaited: Bool { state.withLock { $0.waiter != nil } }
 

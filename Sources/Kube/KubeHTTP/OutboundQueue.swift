@@ -27,6 +27,12 @@ final class OutboundQueue<Element: Sendable>: Sendable {
 
     /// Queues an element, and waits while too much is queued.
     func write(_ element: Element, size: Int) async throws {
+        try enqueue(element, size: size)
+        try await waitWhileFull()
+    }
+
+    /// Queues an element, however much is queued: for callers that hold a lock, and then wait with ``waitWhileFull()``.
+    func enqueue(_ element: Element, size: Int) throws {
         let wakes = try state.withLock { state -> Bool in
             if let failure = state.failure { throw failure }
             state.elements.append(element)
@@ -36,6 +42,10 @@ final class OutboundQueue<Element: Sendable>: Sendable {
             return wakes
         }
         if wakes { wake() }
+    }
+
+    /// Waits while too much is queued.
+    func waitWhileFull() async throws {
         try Task.checkCancellation()
         guard state.withLock({ mustWait($0) }) else { return }
         try await waitForRoom()

@@ -46,6 +46,14 @@ public enum UnixSockets {
     }
 }
 
+/// Sockets of the internet protocols.
+public enum InternetSockets {
+    /// socket(2): a TCP socket, non-blocking and close-on-exec, in the network namespace of the calling thread.
+    public static func stream(isIPv6: Bool) throws(SystemError) -> FileDescriptor {
+        FileDescriptor(owning: Int32(try systemCall("socket") { rawCall(Int32(SYS_socket), isIPv6 ? 10 : 2, 1 | 0o2004000, 0) }))
+    }
+}
+
 extension FileDescriptor {
     /// accept4(2), close-on-exec; nil if nobody waits on a non-blocking socket.
     public func accept(nonBlocking: Bool = false) throws(SystemError) -> FileDescriptor? {

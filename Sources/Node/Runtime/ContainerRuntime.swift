@@ -24,12 +24,18 @@ public protocol ContainerRuntime: Sendable {
 
     /// Runs a command in a running container with the caller's descriptors as its stdio.
     func exec(in container: String, _ request: ExecRequest) async throws -> any ExecSession
+    /// Makes a TCP socket in the sandbox's network namespace, not connected yet, non-blocking and close-on-exec. It belongs to
+    /// the caller, and keeps the namespace alive while it is open.
+    func openSocket(in sandbox: String, _ family: SocketFamily) async throws -> Int32
     /// Asks the shim to close the current log file and open a new one of the same path (after a rename).
     func reopenLog(of container: String) async throws
 
     /// State changes from now on. Nil element never happens; the stream ends when the runtime shuts down.
     func events() async -> AsyncStream<RuntimeEvent>
 }
+
+/// The address families of pods.
+public enum SocketFamily: Sendable, Hashable { case ipv4, ipv6 }
 
 /// Images as the kubelet sees them (the CRI's ImageService).
 public protocol ImageService: Sendable {

@@ -100,6 +100,9 @@ public final class NodeRuntime: ContainerRuntime, ImageService {
 
     private func sandbox(_ id: String) -> Sandbox? { registry.withLock { $0.sandboxes[id] } }
 
+    /// For the parts of this type in other files.
+    func registryEntry(of sandbox: String) -> Sandbox? { self.sandbox(sandbox) }
+
     private func owner(of container: String) -> Sandbox? {
         registry.withLock { registry in registry.owners[container].flatMap { registry.sandboxes[$0] } }
     }

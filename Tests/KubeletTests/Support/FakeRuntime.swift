@@ -119,6 +119,12 @@ final class FakeRuntime: ContainerRuntime, ImageService {
     }
     func reopenLog(of container: String) async throws {}
 
+    /// The namespace of the tests themselves: what they listen on is what the pod listens on.
+    func openSocket(in sandbox: String, _ family: SocketFamily) async throws -> Int32 {
+        calls.append("openSocket \(sandbox)")
+        return socket(family == .ipv4 ? AF_INET : AF_INET6, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    }
+
     func events() async -> AsyncStream<RuntimeEvent> {
         let (stream, continuation) = AsyncStream<RuntimeEvent>.makeStream()
         state.withLock { $0.continuations.append(continuation) }

@@ -58,6 +58,19 @@ extension PodWorker {
         return stream
     }
 
+    /// The sandbox, while it works, and a stream that ends with it.
+    func readySandbox() -> (id: String, ended: AsyncStream<Void>)? {
+        guard let sandbox = runtimeSandbox, sandbox.state == .ready else { return nil }
+        let (stream, continuation) = AsyncStream<Void>.makeStream()
+        endWaiters[sandbox.id, default: []].append(continuation)
+        return (sandbox.id, stream)
+    }
+
+    private func isAlive(_ id: String) -> Bool {
+        if let sandbox = runtimeSandbox, sandbox.id == id { return sandbox.state == .ready && sandboxActivity != .stopping }
+        return record.containers.values.contains { $0.id == id && $0.exit == nil }
+    }
+
     private func isWaiting(_ name: String) -> Bool { statusEntry(name)?[path: "state", "waiting"] != nil }
 
     private func waitingReason(_ name: String) -> String {
@@ -69,9 +82,9 @@ extension PodWorker {
         return lists.first { $0["name"]?.string == name }
     }
 
-    /// Tells those who wait for an instance's end.
+    /// Tells those who wait for the end of an instance or of the sandbox.
     func releaseEndWaiters() {
-        for (id, waiters) in endWaiters where !record.containers.values.contains(where: { $0.id == id && $0.exit == nil }) {
+        for (id, waiters) in endWaiters where !isAlive(id) {
             for waiter in waiters { waiter.finish() }
             endWaiters[id] = nil
         }

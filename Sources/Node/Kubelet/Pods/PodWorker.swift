@@ -57,7 +57,7 @@ actor PodWorker {
     var probeTasks: [ProbeKey: Task<Void, Never>] = [:]
     /// A pod with fields that this node does not support is not started; each version is reported once.
     var reportedRefusal: [String]?
-    /// Readers of logs, by the container instance whose end they wait for.
+    /// Readers of logs and others, by the container instance or sandbox whose end they wait for.
     var endWaiters: [String: [AsyncStream<Void>.Continuation]] = [:]
 
     struct ProbeKey: Hashable {
