@@ -31,7 +31,7 @@ struct TableModel {
         serviceCIDRs: IPPrefix("10.96.0.0/16").map { [$0] } ?? [])
 
     func service(_ name: String, _ clusterIP: UInt32, _ change: (inout ServiceDescription) -> Void = { _ in }) -> ServiceDescription {
-        var service = ServiceDescription(ObjectName("n", name), created: name, clusterIPs: [.v4(0x0a60_0000 + clusterIP)], ports: [.init(.tcp, 80)])
+        var service = ServiceDescription(ObjectName("n", name), created: Int64(clusterIP), clusterIPs: [.v4(0x0a60_0000 + clusterIP)], ports: [.init(.tcp, 80)])
         change(&service)
         return service
     }
