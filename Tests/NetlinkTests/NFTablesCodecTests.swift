@@ -65,7 +65,7 @@ import Testing
             1, 0, 0, 0,
             6, 0, 1, 0, 0x74, 0, 0, 0,  // NFTA_SET_ELEM_LIST_TABLE
             6, 0, 2, 0, 0x6d, 0, 0, 0,  // NFTA_SET_ELEM_LIST_SET
-            152, 0, 3, 0x80,  // NFTA_SET_ELEM_LIST_ELEMENTS
+            132, 0, 3, 0x80,  // NFTA_SET_ELEM_LIST_ELEMENTS
             28, 0, 1, 0x80,  // NFTA_LIST_ELEM
             12, 0, 1, 0x80, 8, 0, 1, 0, 10, 0, 0, 1,  // NFTA_SET_ELEM_KEY: NFTA_DATA_VALUE
             12, 0, 2, 0x80, 8, 0, 1, 0, 1, 0, 0, 0,  // NFTA_SET_ELEM_DATA: NFTA_DATA_VALUE

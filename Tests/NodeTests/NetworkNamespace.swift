@@ -19,7 +19,10 @@ final class NetworkNamespace: Sendable {
 
     /// Runs a command inside; its output.
     @discardableResult
-    func run(_ command: String...) throws -> String {
+    func run(_ command: String...) throws -> String { try run(command) }
+
+    @discardableResult
+    func run(_ command: [String]) throws -> String {
         try Commands.run(["nsenter", "--net=/proc/\(try Files.readLink("/proc/self"))/fd/\(descriptor.raw)", "--"] + command)
     }
 }

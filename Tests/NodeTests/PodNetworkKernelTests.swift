@@ -21,6 +21,8 @@ final class NetworkNode: Sendable {
         let peer = try Namespaces.open(world.path)
         try RouteSocket(inside: node.path).create(.veth(peer: LinkSettings(name: "eth0", mtu: 1450, namespace: peer.raw)), LinkSettings(name: "eth0", mtu: 1450))
         for command in [
+            // A link-local address would come at some later moment, in the middle of an audit.
+            ["ip", "link", "set", "eth0", "addrgenmode", "none"],
             ["ip", "link", "set", "lo", "up"], ["ip", "addr", "add", "192.0.2.1/24", "dev", "eth0"], ["ip", "link", "set", "eth0", "up"],
             ["ip", "route", "add", "default", "via", "192.0.2.2"],
         ] { try Commands.run(enter(node) + command) }

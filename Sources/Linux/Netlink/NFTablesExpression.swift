@@ -10,6 +10,7 @@ public enum NFTablesExpression: Sendable, Hashable {
     public enum Comparison: UInt32, Sendable, Hashable { case equal = 0, notEqual, less, lessOrEqual, greater, greaterOrEqual }
     /// What is known of a packet beside its bytes (`NFT_META_*`).
     public enum MetaKey: UInt32, Sendable, Hashable {
+        case priority = 2
         case mark = 3
         case inputInterface = 4
         case outputInterface = 5
@@ -45,7 +46,9 @@ public enum NFTablesExpression: Sendable, Hashable {
     case random(below: UInt32, into: Register)
     case conntrack(ConntrackKey, into: Register)
     /// Adds, refreshes or removes an element of a dynamic set. A full set ends the rule.
-    /// - Parameter timeout: milliseconds; 0: the set's.
+    /// - Parameters:
+    ///   - data: the value; maps want it for removals too.
+    ///   - timeout: milliseconds; 0: the set's.
     case change(SetChange, String, key: Register, data: Register? = nil, timeout: UInt64 = 0)
     case reject(Rejection)
     /// What kind of address the host takes this packet's for (`RTN_*`): 2 is its own.

@@ -11,6 +11,8 @@ public struct NFTablesType: Sendable, Hashable {
     public static let port = NFTablesType(number: 13, length: 2)
     /// A number in the machine's byte order.
     public static let mark = NFTablesType(number: 19, length: 4)
+    /// A packet's priority, which nft shows as a traffic class.
+    public static let priority = NFTablesType(number: 23, length: 4)
     public static let interfaceName = NFTablesType(number: 41, length: 16)
 
     public static func address(_ family: IPAddress.Family) -> NFTablesType { family == .v4 ? .ipv4Address : .ipv6Address }

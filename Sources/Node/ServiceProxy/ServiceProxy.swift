@@ -1,6 +1,7 @@
 internal import LinuxSystem
 public import Logging
 internal import Netlink
+internal import Synchronization
 
 /// What others may want to know of the proxy's life.
 public enum ServiceProxyEvent: Sendable, CustomStringConvertible {
@@ -36,6 +37,7 @@ public actor ServiceProxy {
     private let logger: Logger
     private let handler: @Sendable (ServiceProxyEvent) -> Void
     private nonisolated let store = ServiceStore()
+    private nonisolated let reading = Mutex(())
     private nonisolated let wakes: AsyncStream<Wake>
     private nonisolated let wake: AsyncStream<Wake>.Continuation
 
@@ -72,6 +74,9 @@ public actor ServiceProxy {
         (wakes, wake) = AsyncStream.makeStream()
     }
 
+    /// What the table should hold.
+    var elements: [TableElement] { picture.elements }
+
     // MARK: What is told
 
     /// Takes in news; returns at once.
@@ -82,6 +87,9 @@ public actor ServiceProxy {
         for change in changes where store.take(change) { isNews = true }
         if isNews { wake.yield(.work) }
     }
+
+    /// Takes in what an informer holds. One reader at a time: what was read earlier must not be told later.
+    nonisolated func submit(reading read: () -> [ServiceChange]) { reading.withLock { _ in submit(read()) } }
 
     /// The node's addresses, ranges, zone.
     public func setNode(_ node: NodeDescription) {
@@ -95,7 +103,7 @@ public actor ServiceProxy {
     /// - Throws: ``ServiceProxyError`` if the kernel refused it, or the proxy has ended.
     public func synchronize() async throws {
         let version = store.version
-        if rebuild == nil, done >= version { return }
+        if rebuild == nil, done >= version, !hasEnded { return }
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
             if hasEnded { return continuation.resume(throwing: ServiceProxyError(.stopped, "the service proxy has ended")) }
             waiting.append((version, continuation))

@@ -27,8 +27,8 @@ public struct ServiceDescription: Sendable, Hashable {
     }
 
     public var name: ObjectName
-    /// RFC 3339, as the API server writes it: of two Services that claim one address and port, the older has it.
-    public var created: String
+    /// Seconds since 1970: of two Services that claim one address and port, the older has it.
+    public var created: Int64
     /// At most one of each family.
     public var clusterIPs: [IPAddress]
     public var ports: [Port]
@@ -43,7 +43,7 @@ public struct ServiceDescription: Sendable, Hashable {
     public var affinitySeconds: UInt32?
 
     public init(
-        _ name: ObjectName, created: String = "", clusterIPs: [IPAddress], ports: [Port], externalIPs: [IPAddress] = [],
+        _ name: ObjectName, created: Int64 = 0, clusterIPs: [IPAddress], ports: [Port], externalIPs: [IPAddress] = [],
         loadBalancerIPs: [IPAddress] = [], sourceRanges: [IPPrefix] = [], internalTrafficPolicy: TrafficPolicy = .cluster,
         externalTrafficPolicy: TrafficPolicy = .cluster, affinitySeconds: UInt32? = nil
     ) {

@@ -7,15 +7,14 @@ extension ServiceTable {
             CollectionOfOne((names[name, default: [:]][family] ?? name.named(family), NFTablesElement(key, data: data)))
         }
         switch element {
-        case .front(let frontend, let balancer): return one(.front, frontend.address.family, bytes(frontend), .value(bytes(balancer)))
-        case .inside(let frontend, let balancer): return one(.inside, frontend.address.family, bytes(frontend), .value(bytes(balancer)))
-        case .canonical(let frontend, let canonical): return one(.canonical, frontend.address.family, bytes(frontend), .value(bytes(canonical)))
-        case .pick(let scope, let canonical, let index, let backend):
-            var key = bytes(canonical, more: 4)
-            key.append(native: index)
-            return one(scope == .cluster ? .pick : .picklocal, canonical.address.family, key, .value(bytes(backend)))
-        case .live(let scope, let canonical, let backend):
-            return one(scope == .cluster ? .live : .livelocal, canonical.address.family, bytes(canonical) + bytes(backend))
+        case .front(let frontend, let balancer): return one(.front, frontend.address.family, bytes(frontend), .value(bytes(balancer.number)))
+        case .inside(let frontend, let balancer): return one(.inside, frontend.address.family, bytes(frontend), .value(bytes(balancer.number)))
+        case .pick(let scope, let frontend, let index, let backend):
+            return one(scope == .cluster ? .pick : .picklocal, frontend.address.family, bytes(frontend, index), .value(bytes(backend)))
+        case .choose(let scope, let frontend, let index, let token):
+            return one(scope == .cluster ? .choose : .chooselocal, frontend.address.family, bytes(frontend, index), .value(bytes(token)))
+        case .live(let scope, let frontend, let token, let backend):
+            return one(scope == .cluster ? .live : .livelocal, frontend.address.family, bytes(frontend, token), .value(bytes(backend)))
         case .masquerade(let frontend): return one(.masquerade, frontend.address.family, bytes(frontend))
         case .masqueradeOwn(let frontend): return one(.masqueradeown, frontend.address.family, bytes(frontend))
         case .reject(let frontend): return one(.reject, frontend.address.family, bytes(frontend))
@@ -26,7 +25,7 @@ extension ServiceTable {
             let element = NFTablesElement(key + range.network.bytes, through: key + range.last.bytes)
             return CollectionOfOne((SetName.allowed.named(frontend.address.family), element))
         case .hairpin(let address): return one(.hairpin, address.family, address.bytes + address.bytes)
-        case .balancer(let family, let balancer): return one(.balance, family, bytes(balancer), .verdict(.goto(chain(balancer, family))))
+        case .balancer(let family, let balancer): return one(.balance, family, bytes(balancer.number), .verdict(.goto(chain(balancer, family))))
         }
     }
 
@@ -34,16 +33,17 @@ extension ServiceTable {
     private static let names: [SetName: [IPAddress.Family: String]] = Dictionary(
         uniqueKeysWithValues: SetName.allCases.map { set in (set, Dictionary(uniqueKeysWithValues: families.map { ($0, set.named($0)) })) })
 
-    /// address . protocol . port, each part padded to registers.
-    static func bytes(_ frontend: Frontend, more: Int = 0) -> [UInt8] {
+    /// address . protocol . port, each part padded to registers, and a number behind them.
+    static func bytes(_ frontend: Frontend, _ number: UInt32? = nil) -> [UInt8] {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(24 + more)
+        bytes.reserveCapacity(28)
         bytes.append(frontend.address)
         bytes.append(frontend.transport.rawValue)
         bytes.append(0)
         bytes.append(0)
         bytes.append(0)
         bytes.append(port: frontend.port)
+        if let number { bytes.append(native: number) }
         return bytes
     }
 
@@ -55,14 +55,7 @@ extension ServiceTable {
         return bytes
     }
 
-    /// Two words: the length of the list with two flags, and the seconds of affinity.
-    static func bytes(_ balancer: Balancer) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(8)
-        bytes.append(native: balancer.count << 2 | (balancer.isTranslated ? 2 : 0) | balancer.scope.rawValue)
-        bytes.append(native: balancer.affinitySeconds)
-        return bytes
-    }
+    static func bytes(_ number: UInt32) -> [UInt8] { Swift.withUnsafeBytes(of: number) { Array($0) } }
 }
 
 extension [UInt8] {
@@ -82,6 +75,6 @@ extension [UInt8] {
         append(0)
     }
 
-    /// As numgen and marks are: in the machine's byte order.
+    /// As numgen and the packet's priority are: in the machine's byte order.
     fileprivate mutating func append(native value: UInt32) { Swift.withUnsafeBytes(of: value) { append(contentsOf: $0) } }
 }

@@ -36,7 +36,8 @@ extension ServiceTable {
             let frontend = isFamily + Self.frontend(family, at: 0)
             for (chain, set) in [("inside", SetName.inside), ("everyone", .front)] {
                 rule(&batch, chain, frontend + [
-                    .lookup(set.named(family), from: E.word(0), into: E.word(8)), .lookup(SetName.balance.named(family), from: E.word(8), into: 0),
+                    .lookup(set.named(family), from: E.word(0), into: E.word(8)), .setMeta(.priority, from: E.word(8)),
+                    .meta(.priority, into: E.word(8)), .lookup(SetName.balance.named(family), from: E.word(8), into: 0),
                 ])
             }
             let source = NFTablesExpression.address(.source, family, into: E.word(Self.words(family) + 2))
@@ -107,35 +108,38 @@ extension ServiceTable {
 
     /// The chain that spreads connections over a list, and the rules in it.
     ///
-    /// Registers: client, frontend, then index and backend. With affinity: first the endpoint that the client had, if it
-    /// still lives; else a new one is chosen and remembered. The old memory is deleted first, since an update of an element
-    /// keeps its value. If the memory is full, the last rule chooses without it.
+    /// Registers: client, frontend, a number, backend. With affinity: first the endpoint that the client had, if it still
+    /// lives; else a new one is chosen and remembered. The old memory is deleted first, since an update of an element keeps
+    /// its value. If the memory is full, the last rule chooses without it.
     func addChain(_ balancer: Balancer, _ family: IPAddress.Family, to batch: inout NFTablesBatch) {
         let chain = Self.chain(balancer, family)
         batch.addChain(.inet, table: name, chain)
         let words = Self.words(family)
+        let (client, frontend, number, backend) = (E.word(0), E.word(words), E.word(2 * words + 2), E.word(2 * words + 3))
         let isLocal = balancer.scope == .local
-        var key = NFTablesExpression.family(family) + Self.frontend(family, at: words)
-        if balancer.isTranslated { key.append(.lookup(SetName.canonical.named(family), from: E.word(words), into: E.word(words))) }
-        let index = words + words + 2
-        let pick: [NFTablesExpression] = [
-            .random(below: balancer.count, into: E.word(index)),
-            .lookup((isLocal ? SetName.picklocal : .pick).named(family), from: E.word(words), into: E.word(index + 1)),
+        let key = NFTablesExpression.family(family) + Self.frontend(family, at: words)
+        let random = NFTablesExpression.random(below: balancer.count, into: number)
+        // The priority was borrowed.
+        let translate: [NFTablesExpression] = [
+            .immediate(client, [0, 0, 0, 0]), .setMeta(.priority, from: client),
+            .destinationNAT(family, address: backend, port: E.word(3 * words + 3)),
         ]
-        let translate = NFTablesExpression.destinationNAT(family, address: E.word(index + 1), port: E.word(index + 1 + words))
-        if balancer.affinitySeconds > 0 {
-            let memory = (isLocal ? SetName.affinitylocal : .affinity).named(family)
-            let known = key + [.address(.source, family, into: E.word(0))]
-            let timeout = UInt64(balancer.affinitySeconds) * 1000
-            rule(&batch, chain, known + [
-                .lookup(memory, from: E.word(0), into: E.word(index)), .lookup((isLocal ? SetName.livelocal : .live).named(family), from: E.word(words)),
-                .change(.update, memory, key: E.word(0), data: E.word(index), timeout: timeout),
-                .destinationNAT(family, address: E.word(index), port: E.word(index + words)),
-            ])
-            rule(&batch, chain, known + pick + [
-                .change(.delete, memory, key: E.word(0)), .change(.update, memory, key: E.word(0), data: E.word(index + 1), timeout: timeout), translate,
-            ])
+        guard balancer.affinitySeconds > 0 else {
+            rule(&batch, chain, key + [random, .lookup((isLocal ? SetName.picklocal : .pick).named(family), from: frontend, into: backend)] + translate)
+            return
         }
-        rule(&batch, chain, key + pick + [translate])
+        let memory = (isLocal ? SetName.affinitylocal : .affinity).named(family)
+        let known = key + [.address(.source, family, into: client)]
+        let timeout = UInt64(balancer.affinitySeconds) * 1000
+        func change(_ operation: NFTablesExpression.SetChange) -> NFTablesExpression {
+            .change(operation, memory, key: client, data: number, timeout: operation == .delete ? 0 : timeout)
+        }
+        // The token goes through the priority and stands behind the frontend.
+        let token: [NFTablesExpression] = [.setMeta(.priority, from: backend), .meta(.priority, into: number)]
+        let choose = [random, .lookup((isLocal ? SetName.chooselocal : .choose).named(family), from: frontend, into: backend)] + token
+        let find = NFTablesExpression.lookup((isLocal ? SetName.livelocal : .live).named(family), from: frontend, into: backend)
+        rule(&batch, chain, known + [.lookup(memory, from: client, into: backend)] + token + [find, change(.update)] + translate)
+        rule(&batch, chain, known + choose + [change(.delete), change(.update), find] + translate)
+        rule(&batch, chain, key + choose + [find] + translate)
     }
 }

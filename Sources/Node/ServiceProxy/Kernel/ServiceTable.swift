@@ -3,14 +3,17 @@ internal import Netlink
 /// The nf_tables table of the service proxy: its sets, its constant rules, and how elements are written.
 ///
 /// ```
-/// prerouting ─ from a pod here? ─▶ inside ─┐        ┌▶ cluster-2: pick . random(2) ─▶ address . port, DNAT
-/// output ────────────────────────▶ inside ─┤ balance┼▶ cluster-external-2: canonical, then the same
-///                   (both then) ▶ everyone ┘        └▶ local-1-10800s: affinity first
+/// prerouting ─ from a pod here? ─▶ inside ─┐        ┌▶ ip4-cluster-2: frontend . random(2) ─▶ address . port, DNAT
+/// output ────────────────────────▶ inside ─┤ balance┼▶ ip4-cluster-3-10800s: affinity first
+///                   (both then) ▶ everyone ┘        └▶ ip4-local-1: this node's endpoints
 /// ```
-/// A frontend maps to how it is balanced (8 bytes); a verdict map of the few balancers that are in use jumps to the chain,
-/// which knows the length of the list. No verdict is kept for a Service: the kernel validates every verdict of a table at
-/// every change of one, which at 10,000 Services would cost more than the change. Marks of packets and connections are left
-/// to others: what the chain needs it looks up again.
+/// A frontend maps to the number of its balancer; a verdict map of the few balancers in use jumps to the chain, which knows
+/// the length of the list. No verdict is kept for a Service: the kernel validates every verdict of a table at every change
+/// of one, which at 10,000 Services would cost more than the change.
+///
+/// What one lookup found is handed to the next in the packet's priority: nft 1.0.6 aborts when it lists a rule whose key is
+/// made of another lookup's value. Marks of packets and connections are left to others; a priority is given to forwarded
+/// packets after this, and the first packet of a connection from the node itself loses what SO_PRIORITY said.
 struct ServiceTable: Sendable {
     let name: String
 
@@ -21,13 +24,13 @@ struct ServiceTable: Sendable {
         case front, inside
         /// balancer -> goto chain
         case balance
-        /// external frontend -> cluster IP frontend
-        case canonical
-        /// cluster IP frontend . index -> backend
+        /// frontend . index -> backend
         case pick, picklocal
-        /// cluster IP frontend . backend
+        /// frontend . index -> token
+        case choose, chooselocal
+        /// frontend . token -> backend
         case live, livelocal
-        /// client . cluster IP frontend -> backend; filled by rules
+        /// client . frontend -> token; filled by rules
         case affinity, affinitylocal
         case masquerade, masqueradeown
         case reject, drop
@@ -51,13 +54,13 @@ struct ServiceTable: Sendable {
         let backend: [NFTablesType] = [address, .port]
         let named = name.named(family)
         return switch name {
-        case .front, .inside: NFTablesSet(named, key: frontend, data: .values([.mark, .mark]))
-        case .balance: NFTablesSet(named, key: [.mark, .mark], data: .verdicts)
-        case .canonical: NFTablesSet(named, key: frontend, data: .values(frontend))
+        case .front, .inside: NFTablesSet(named, key: frontend, data: .values([.priority]))
+        case .balance: NFTablesSet(named, key: [.priority], data: .verdicts)
         case .pick, .picklocal: NFTablesSet(named, key: frontend + [.mark], data: .values(backend))
-        case .live, .livelocal: NFTablesSet(named, key: frontend + backend)
+        case .choose, .chooselocal: NFTablesSet(named, key: frontend + [.mark], data: .values([.priority]))
+        case .live, .livelocal: NFTablesSet(named, key: frontend + [.priority], data: .values(backend))
         case .affinity, .affinitylocal:
-            NFTablesSet(named, key: [address] + frontend, data: .values(backend), options: [.dynamic, .timeout], size: Self.affinitySize)
+            NFTablesSet(named, key: [address] + frontend, data: .values([.priority]), options: [.dynamic, .timeout], size: Self.affinitySize)
         case .masquerade, .masqueradeown, .reject, .drop, .guarded: NFTablesSet(named, key: frontend)
         case .allowed: NFTablesSet(named, key: frontend + [address], options: .interval)
         case .hairpin: NFTablesSet(named, key: [address, address])

@@ -8,7 +8,7 @@ struct ServicePicture: Equatable {
     private(set) var shared: [TableElement] = []
     /// Every address and port that the Service asks for, granted or not.
     private(set) var claims: [Frontend] = []
-    /// The order of each list, which the next picture keeps.
+    /// The order of each port's lists, by cluster IP, which the next picture keeps.
     private(set) var lists: [ListName: [Backend]] = [:]
     /// Where connections of UDP frontends may go: others are ended.
     private(set) var connections: [Frontend: Set<Backend>] = [:]
@@ -37,7 +37,7 @@ struct ServicePicture: Equatable {
                 claims += external.map(\.frontend)
                 guard isGranted(canonical) else { continue }
                 let choice = EndpointChoice(port, clusterIP.family, slices, node)
-                var draft = Draft(service, canonical, choice, previous, hasExternal: !external.isEmpty)
+                var draft = Draft(service, canonical, choice, previous, usesLocal: service.usesLocal(hasExternal: !external.isEmpty))
                 draft.addClusterIP(node)
                 for frontend in external where isGranted(frontend.frontend) { draft.add(frontend, node) }
                 if port.transport == .udp {
@@ -90,29 +90,43 @@ private struct Draft {
 
     private var affinity: UInt32 { service.affinitySeconds ?? 0 }
 
-    init(_ service: ServiceDescription, _ canonical: Frontend, _ choice: EndpointChoice, _ previous: ServicePicture?, hasExternal: Bool) {
-        (self.service, self.canonical, hasAny) = (service, canonical, choice.hasAny)
+    init(_ service: ServiceDescription, _ canonical: Frontend, _ choice: EndpointChoice, _ previous: ServicePicture?, usesLocal: Bool) {
+        (self.service, self.canonical, hasAny, self.usesLocal) = (service, canonical, choice.hasAny, usesLocal)
         func arranged(_ wanted: [Backend], _ scope: Balancer.Scope) -> [Backend] {
-            EndpointChoice.arranged(wanted, before: previous?.lists[.init(scope: scope, canonical: canonical)] ?? [])
+            let list = EndpointChoice.arranged(wanted, before: previous?.lists[.init(scope: scope, canonical: canonical)] ?? [])
+            return list.count > Balancer.maximum ? Array(list.prefix(Balancer.maximum)) : list
         }
         cluster = arranged(choice.cluster, .cluster)
-        usesLocal = service.internalTrafficPolicy == .local || hasExternal && service.externalTrafficPolicy == .local
         local = usesLocal ? arranged(choice.local, .local) : []
-        // A list that no frontend leads to is left out.
-        if service.internalTrafficPolicy == .cluster || hasExternal { addList(.cluster, cluster) }
-        if usesLocal { addList(.local, local) }
     }
 
-    private mutating func addList(_ scope: Balancer.Scope, _ list: [Backend]) {
+    /// The list under a frontend's name, and how it is spread. Each frontend has a list of its own: a name that leads to a
+    /// list of another name would need a value looked up as part of the next key, and nft 1.0.6 aborts when it lists that.
+    private mutating func balance(_ frontend: Frontend, _ scope: Balancer.Scope) -> Balancer {
+        let list = scope == .local ? local : cluster
         elements.reserveCapacity(elements.count + list.count + 4)
-        for (index, backend) in list.enumerated() { elements.append(.pick(scope, canonical, UInt32(index), backend)) }
-        if affinity > 0 { for backend in list { elements.append(.live(scope, canonical, backend)) } }
-    }
-
-    private mutating func balancer(_ scope: Balancer.Scope, _ list: [Backend], isTranslated: Bool) -> Balancer {
-        let balancer = Balancer(scope: scope, count: UInt32(list.count), isTranslated: isTranslated, affinitySeconds: affinity)
+        if affinity > 0 {
+            for (index, (backend, token)) in zip(list, Self.tokens(list)).enumerated() {
+                elements.append(.choose(scope, frontend, UInt32(index), token: token))
+                elements.append(.live(scope, frontend, token: token, backend))
+            }
+        } else {
+            for (index, backend) in list.enumerated() { elements.append(.pick(scope, frontend, UInt32(index), backend)) }
+        }
+        let balancer = Balancer(scope: scope, count: UInt32(list.count), affinitySeconds: affinity)
         balancers.insert(balancer)
         return balancer
+    }
+
+    /// A number for each endpoint that it keeps as long as it lives, whatever its place in the list: made of its address
+    /// and port (FNV-1a), the next free one where two are alike.
+    private static func tokens(_ list: [Backend]) -> [UInt32] {
+        var taken: Set<UInt32> = []
+        return list.map { backend in
+            var token = (backend.address.bytes + [UInt8(backend.port >> 8), UInt8(backend.port & 0xff)]).reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
+            while !taken.insert(token).inserted { token &+= 1 }
+            return token
+        }
     }
 
     mutating func addClusterIP(_ node: NodeDescription) {
@@ -121,7 +135,7 @@ private struct Draft {
             elements.append(hasAny ? .drop(canonical) : .reject(canonical))
             return
         }
-        elements.append(.front(canonical, balancer(scope, list, isTranslated: false)))
+        elements.append(.front(canonical, balance(canonical, scope)))
         // The ranges of cluster IPs have one rule for all; an address outside of them was given by hand.
         if !node.serviceCIDRs.contains(where: { $0.contains(canonical.address) }) { elements.append(.masquerade(canonical)) }
     }
@@ -136,14 +150,13 @@ private struct Draft {
         switch service.externalTrafficPolicy {
         case .cluster:
             if cluster.isEmpty { return elements.append(.reject(frontend)) }
-            elements.append(.front(frontend, balancer(.cluster, cluster, isTranslated: true)))
+            elements.append(.front(frontend, balance(frontend, .cluster)))
             elements.append(.masquerade(frontend))
         case .local:
-            elements.append(local.isEmpty ? .drop(frontend) : .front(frontend, balancer(.local, local, isTranslated: true)))
-            if !cluster.isEmpty { elements.append(.inside(frontend, balancer(.cluster, cluster, isTranslated: true))) }
+            elements.append(local.isEmpty ? .drop(frontend) : .front(frontend, balance(frontend, .local)))
+            if !cluster.isEmpty { elements.append(.inside(frontend, balance(frontend, .cluster))) }
             elements.append(.masqueradeOwn(frontend))
         }
-        elements.append(.canonical(frontend, canonical))
     }
 
     private mutating func addGuard(_ frontend: Frontend, _ node: NodeDescription) {
@@ -164,4 +177,9 @@ private struct Draft {
         }
         return result
     }
+}
+
+extension ServiceDescription {
+    /// Whether a list of this node's endpoints alone is needed.
+    fileprivate func usesLocal(hasExternal: Bool) -> Bool { internalTrafficPolicy == .local || hasExternal && externalTrafficPolicy == .local }
 }

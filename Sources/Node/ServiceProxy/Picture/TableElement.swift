@@ -12,16 +12,18 @@ struct Frontend: Sendable, Hashable {
 struct Balancer: Sendable, Hashable {
     enum Scope: UInt32, Sendable, Hashable { case cluster = 0, local = 1 }
     var scope: Scope
-    /// The length of the list.
+    /// The length of the list, 1 to ``maximum``.
     var count: UInt32
-    /// The list is found under another frontend's name, the Service's cluster IP: node ports, external addresses.
-    var isTranslated: Bool
-    /// 0: no affinity.
+    /// 0: no affinity. The API allows a day.
     var affinitySeconds: UInt32
 
-    var chain: String {
-        "\(scope == .local ? "local" : "cluster")\(isTranslated ? "-external" : "")-\(count)\(affinitySeconds > 0 ? "-\(affinitySeconds)s" : "")"
-    }
+    /// Longer lists are cut: 14 bits remain of 32 for the length.
+    static let maximum = 16_383
+
+    /// Chain and length in one number: one bit of scope, 17 of seconds, 14 of length.
+    var number: UInt32 { count << 18 | min(affinitySeconds, 131_071) << 1 | scope.rawValue }
+
+    var chain: String { "\(scope == .local ? "local" : "cluster")-\(count)\(affinitySeconds > 0 ? "-\(affinitySeconds)s" : "")" }
 }
 
 /// One element of a set or map of the table, or a thing made of several (a balancer: a chain and a verdict).
@@ -29,11 +31,12 @@ enum TableElement: Sendable, Hashable {
     case front(Frontend, Balancer)
     /// The same for this node's pods and the node itself, where that differs: they are not bound by externalTrafficPolicy.
     case inside(Frontend, Balancer)
-    /// Under which cluster IP and port the list of an external frontend is.
-    case canonical(Frontend, Frontend)
+    /// Without affinity: from a place in the frontend's list to where it leads.
     case pick(Balancer.Scope, Frontend, UInt32, Backend)
-    /// Which endpoints of a Service with affinity still live.
-    case live(Balancer.Scope, Frontend, Backend)
+    /// With affinity: from a place in the list to the endpoint's token, which a client's memory holds, and from there to
+    /// where it leads.
+    case choose(Balancer.Scope, Frontend, UInt32, token: UInt32)
+    case live(Balancer.Scope, Frontend, token: UInt32, Backend)
     /// Connections from anywhere but this node's pods get this node's address.
     case masquerade(Frontend)
     /// Connections from this node's own addresses do.
