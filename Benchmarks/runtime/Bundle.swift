@@ -48,20 +48,48 @@ enum Bundle {
                 "cpu": ["shares": JSON(Limits.cpuShares), "quota": JSON(Limits.cpuQuota), "period": JSON(Limits.cpuPeriod)],
                 "pids": ["limit": JSON(Limits.pids)],
             ],
-            "maskedPaths": ["/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/scsi", "/sys/firmware"],
+            "maskedPaths": [
+                "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
+                "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware",
+            ],
             "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
             "seccomp": seccomp,
         ]
     }
 
-    /// The project's own default profile in the specification's form: the same filter for everybody.
+    /// The project's own default profile in the specification's form: the same rules for everybody.
     private static var seccomp: JSON {
-        let rules = SeccompProfile.runtimeDefault().rules.filter { $0.action == .allow && $0.conditions.isEmpty }
+        let profile = SeccompProfile.runtimeDefault(capabilities: Set(capabilities))
         return [
             "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1, "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
-            "syscalls": .array(
-                rules.map { ["names": JSON($0.names), "action": "SCMP_ACT_ALLOW"] }
-                    + [["names": ["clone", "socket", "personality"], "action": "SCMP_ACT_ALLOW"]]),
+            "syscalls": .array(profile.rules.map(rule)),
         ]
+    }
+
+    private static func rule(_ rule: SeccompProfile.Rule) -> JSON {
+        var object: JSON = ["names": JSON(rule.names), "action": "SCMP_ACT_ALLOW", "args": .array(rule.conditions.map(condition))]
+        if case .errno(let number) = rule.action {
+            object["action"] = "SCMP_ACT_ERRNO"
+            object["errnoRet"] = JSON(Int64(number))
+        }
+        return object
+    }
+
+    private static func condition(_ condition: SeccompProfile.Condition) -> JSON {
+        var object: JSON = ["index": JSON(Int64(condition.argument)), "value": JSON(Int64(condition.value))]
+        switch condition.comparison {
+        case .equal: object["op"] = "SCMP_CMP_EQ"
+        case .notEqual: object["op"] = "SCMP_CMP_NE"
+        case .less: object["op"] = "SCMP_CMP_LT"
+        case .lessOrEqual: object["op"] = "SCMP_CMP_LE"
+        case .greater: object["op"] = "SCMP_CMP_GT"
+        case .greaterOrEqual: object["op"] = "SCMP_CMP_GE"
+        case .maskedEqual(let mask):
+            // Of the specification's two numbers the first is the mask.
+            object["op"] = "SCMP_CMP_MASKED_EQ"
+            object["value"] = JSON(Int64(mask))
+            object["valueTwo"] = JSON(Int64(condition.value))
+        }
+        return object
     }
 }

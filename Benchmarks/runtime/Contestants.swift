@@ -9,7 +9,8 @@ import Seccomp
 /// Something that can run `/bin/true` in a container of its own, from nothing to nothing.
 protocol Contestant {
     var name: String { get }
-    mutating func run() async throws
+    /// - Returns: nanoseconds by the clock.
+    mutating func run() async throws -> Int64
     mutating func end() async throws
 }
 
@@ -35,12 +36,14 @@ struct SwiftletPod: Contestant {
 
     init(node: BenchmarkNode) { self.node = node }
 
-    mutating func run() async throws {
+    mutating func run() async throws -> Int64 {
         count += 1
+        let start = Clocks.monotonic()
         let sandbox = try await node.runtime.runSandbox(node.sandbox("pod\(count)"))
         try await node.runToEnd(in: sandbox.id)
         try await node.runtime.stopSandbox(sandbox.id)
         try await node.runtime.removeSandbox(sandbox.id)
+        return Clocks.monotonic() - start
     }
 
     mutating func end() async throws {}
@@ -54,10 +57,12 @@ struct SwiftletContainer: Contestant {
 
     init(node: BenchmarkNode) { self.node = node }
 
-    mutating func run() async throws {
+    mutating func run() async throws -> Int64 {
         if sandbox == nil { sandbox = try await node.runtime.runSandbox(node.sandbox("kept")).id }
-        guard let sandbox else { return }
+        guard let sandbox else { return 0 }
+        let start = Clocks.monotonic()
         try await node.runToEnd(in: sandbox)
+        return Clocks.monotonic() - start
     }
 
     mutating func end() async throws {
@@ -65,38 +70,41 @@ struct SwiftletContainer: Contestant {
     }
 }
 
-/// crun or runc: `run` with a bundle of the same image, the same namespaces, limits and filter.
+/// crun or runc: `run` with a bundle of the same root file system, the same namespaces, limits, capabilities and filter.
 struct CommandLineRuntime: Contestant {
     let name: String
-    let program: String
-    let bundle: String
-    let cgroupParent: String
+    private let program: String
+    private let bundle: String
+    private let namespace: PeerNamespace
     private var count = 0
 
-    init(name: String, program: String, bundle: String, cgroupParent: String) {
-        self.name = name
-        self.program = program
-        self.bundle = bundle
-        self.cgroupParent = cgroupParent
+    init(name: String, program: String, node: BenchmarkNode, namespace: PeerNamespace) throws {
+        (self.name, self.program, self.namespace) = (name, program, namespace)
+        bundle = "\(node.base)/bundle-\(name)"
+        // Their overlay would be made by whoever calls them: the unpacked layer itself is in their favour.
+        guard node.image.layerDirectories.count == 1, let layer = node.image.layerDirectories.first else {
+            throw BenchmarkError("expected an image of one layer, so that all have the same root file system, found \(node.image.layerDirectories.count)")
+        }
+        try Bundle.write(to: bundle, rootFilesystem: "\(node.images.layersDirectory)/\(layer)", cgroup: "/\(node.cgroupRoot.prefix)/\(name)/container")
     }
 
-    mutating func run() async throws {
+    mutating func run() async throws -> Int64 {
         count += 1
-        let null = try openFile("/dev/null", .readWrite)
-        let pid = try Processes.spawn(
-            program, arguments: [name, "run", "--bundle", bundle, "swiftlet-bench-\(name)-\(count)"],
-            environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"], descriptors: [null.raw, null.raw, 2])
-        let exit = try Processes.wait(.pid(pid), blocking: true)
-        guard exit?.code == 0 else { throw BenchmarkError("\(name) ended with \(exit?.code ?? -1)") }
-    }
-
-    /// They leave the parent of their cgroup, in every hierarchy there is.
-    mutating func end() async throws {
-        for hierarchy in try Files.list("/sys/fs/cgroup") where hierarchy.kind == .directory {
-            let directory = "/sys/fs/cgroup/\(hierarchy.name)/\(cgroupParent)"
-            if Files.exists(directory) { try Files.remove(directory, folder: true) }
+        let (name, program) = (name, program)
+        let arguments = [name, "run", "--bundle", bundle, "swiftlet-bench-\(name)-\(count)"]
+        return try namespace.inside {
+            let null = try openFile("/dev/null", .readWrite)
+            let start = Clocks.monotonic()
+            let pid = try Processes.spawn(program, arguments: arguments, environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"], descriptors: [null.raw, null.raw, 2])
+            let exit = try Processes.wait(.pid(pid), blocking: true)
+            let elapsed = Clocks.monotonic() - start
+            guard exit?.code == 0 else { throw BenchmarkError("\(name) ended with \(exit?.code ?? -1)") }
+            return elapsed
         }
     }
+
+    /// What it leaves, the supervisor takes away.
+    mutating func end() async throws {}
 }
 
 /// A node of the benchmark's own.
@@ -108,12 +116,12 @@ final class BenchmarkNode {
     let configuration: RuntimeConfiguration
     let runtime: NodeRuntime
 
-    init(base: String, image archive: String, shim: String) async throws {
+    init(base: String, prefix: String, image archive: String, shim: String) async throws {
         self.base = base
-        for directory in ["", "/data", "/run", "/logs"] { try Files.makeDirectory(base + directory, mode: 0o711) }
+        for directory in ["/data", "/run", "/logs"] { try Files.makeDirectory(base + directory, mode: 0o711) }
         // As /run is, where crun and runc keep their state, too.
         try Mounts.mount("tmpfs", at: base + "/run", type: "tmpfs", flags: [.noSetUID, .noDevices])
-        cgroupRoot = try CgroupRoot(prefix: String(base.split(separator: "/").last ?? "bench"))
+        cgroupRoot = try CgroupRoot(prefix: prefix)
         images = try ImageStore(dataDirectory: base + "/data")
         guard let imported = try await images.importArchive(path: archive).first else { throw BenchmarkError("\(archive) holds no image") }
         image = imported.image
@@ -146,11 +154,7 @@ final class BenchmarkNode {
 
     func end() async throws {
         await runtime.shutdown()
-        try await NodeRuntime.reset(configuration: configuration, network: NoNetwork(), logger: Logger(label: "bench"))
-        let top = try cgroupRoot.cgroup("")
-        try top.remove()
-        try Mounts.unmount(base + "/run", detach: true)
-        try Files.removeTree(base)
+        for sandbox in await runtime.sandboxes() { throw BenchmarkError("sandbox \(sandbox.id) is left") }
     }
 }
 

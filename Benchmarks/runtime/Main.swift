@@ -1,72 +1,47 @@
-import Cgroups
-import Images
 import JSONTree
 import LinuxSystem
 
-/// `swiftlet-bench IMAGE.tar [--runs N] [--json] [--only TEXT]`: runs `/bin/true` in all namespaces with cgroup limits and seccomp, beside
-/// crun and runc, in turns, and prints medians. As root, in a mount namespace of its own (crun 1.8 does not work where a v2
-/// hierarchy is mounted beside v1).
+/// `swiftlet-bench IMAGE.tar [--runs N] [--json] [--only TEXT]`: runs `/bin/true` in all namespaces with cgroup limits and
+/// seccomp, beside crun and runc, in turns, and prints medians of the time by the clock and means of the CPU time. As root.
 @main
 struct Main {
     static func main() async {
         do {
-            try await measure(Options(CommandLine.arguments))
+            let options = try Options(CommandLine.arguments)
+            if options.base.isEmpty {
+                try Supervisor(options).run()
+            } else {
+                try await measure(options)
+            }
         } catch {
             try? FileDescriptor(owning: 2).writeAll(Array("swiftlet-bench: \(error)\n".utf8)) // nobody is left to tell
             Processes.exitNow(1)
         }
     }
 
+    /// In a process, cgroup and directory that the supervisor cleans up after.
     private static func measure(_ options: Options) async throws {
-        let own = try Files.readLink("/proc/self/exe")
-        let shim = String(own.prefix(upTo: own.lastIndex(of: "/") ?? own.startIndex)) + "/swiftlet-shim"
-        let base = "/tmp/swiftlet-bench-\(UInt32.random(in: 0 ... .max))"
-        let node = try await BenchmarkNode(base: base, image: options.image, shim: shim)
+        let meter = try CPUMeter(prefix: options.prefix)
+        let node = try await BenchmarkNode(base: options.base, prefix: options.prefix, image: options.image, shim: Options.program(beside: "swiftlet-shim"))
         var contestants: [any Contestant] = [SwiftletPod(node: node), SwiftletContainer(node: node)]
+        let peers = try PeerNamespace()
         for (name, program) in [("crun", "/usr/bin/crun"), ("runc", "/usr/sbin/runc")] where Files.exists(program) {
-            // Its overlay would be made by whoever calls it; a plain directory is in its favour.
-            guard let layer = node.image.layerDirectories.last else { continue }
-            let bundle = "\(base)/bundle-\(name)"
-            // Apart from the node's own: it is swept away by whoever made it.
-            let parent = "\(node.cgroupRoot.prefix)-\(name)"
-            try Bundle.write(to: bundle, rootFilesystem: "\(node.images.layersDirectory)/\(layer)", cgroup: "/\(parent)/container")
-            contestants.append(CommandLineRuntime(name: name, program: program, bundle: bundle, cgroupParent: parent))
+            contestants.append(try CommandLineRuntime(name: name, program: program, node: node, namespace: peers))
         }
         contestants = contestants.filter { options.only.isEmpty || $0.name.contains(options.only) }
-        var times: [String: [Double]] = [:]
+        var report = Report(runs: options.runs, names: contestants.map(\.name))
         for turn in 0..<(options.runs + 3) {
             for index in contestants.indices {
-                let start = Clocks.monotonic()
-                try await contestants[index].run()
+                let before = try meter.nanoseconds()
+                let elapsed = try await contestants[index].run()
+                let used = try meter.nanoseconds() - before
                 // The first turns warm the caches of everybody.
-                if turn >= 3 { times[contestants[index].name, default: []].append(Double(Clocks.monotonic() - start) / 1e6) }
+                if turn >= 3 { report.add(contestants[index].name, elapsed: elapsed, cpu: Int64(used)) }
             }
         }
         for index in contestants.indices { try await contestants[index].end() }
         try await node.end()
-        report(contestants.map(\.name), times, options)
-    }
-
-    private static func report(_ names: [String], _ times: [String: [Double]], _ options: Options) {
-        func quantile(_ name: String, _ part: Double) -> Double {
-            let sorted = (times[name] ?? []).sorted()
-            return sorted.isEmpty ? .nan : sorted[min(sorted.count - 1, Int(Double(sorted.count) * part))]
-        }
-        func rounded(_ value: Double) -> Double { (value * 100).rounded() / 100 }
-        if options.json {
-            var object = JSONObject()
-            for name in names { object["run /bin/true, \(name), ms"] = JSON(rounded(quantile(name, 0.5))) }
-            print(JSON.object(object))
-            return
-        }
-        print("run /bin/true in all namespaces with cgroup limits and seccomp, \(options.runs) turns")
-        for name in names {
-            var line = "  \(name): median \(rounded(quantile(name, 0.5))) ms, best \(rounded(quantile(name, 0))) ms, p90 \(rounded(quantile(name, 0.9))) ms"
-            for peer in names where peer != name && !peer.hasPrefix("swiftlet") && name.hasPrefix("swiftlet") {
-                line += ", \(rounded(quantile(name, 0.5) / quantile(peer, 0.5))) of \(peer)"
-            }
-            print(line)
-        }
+        print(options.json ? String(decoding: report.json.bytes(), as: UTF8.self) : report.text)
     }
 }
 
@@ -76,6 +51,11 @@ struct Options {
     var json = false
     /// Measures only contestants whose name contains this: for profiling.
     var only = ""
+    /// Set by the supervisor: the directory of this run.
+    var base = ""
+
+    /// The sub-path of this run's cgroups: the directory's name.
+    var prefix: String { String(base.split(separator: "/").last ?? "") }
 
     init(_ arguments: [String]) throws {
         var rest = arguments.dropFirst()
@@ -85,10 +65,17 @@ struct Options {
                 guard let number = rest.popFirst().flatMap({ Int($0) }), number > 0 else { throw BenchmarkError("--runs: expected a number above 0") }
                 runs = number
             case "--only": only = rest.popFirst() ?? ""
+            case "--base": base = rest.popFirst() ?? ""
             case "--json": json = true
             default: image = argument
             }
         }
         guard !image.isEmpty else { throw BenchmarkError("usage: swiftlet-bench IMAGE.tar [--runs N] [--only NAME] [--json]") }
+    }
+
+    /// The path of a program of the same build; empty for this one itself.
+    static func program(beside name: String) throws -> String {
+        let own = try Files.readLink("/proc/self/exe")
+        return name.isEmpty ? own : String(own.prefix(upTo: own.lastIndex(of: "/") ?? own.startIndex)) + "/" + name
     }
 }
