@@ -67,10 +67,11 @@ let package = Package(
 
         // Kube: the API and the ways to speak it.
         room("Kube", "JSONTree"),
+        room("Kube", "PercentEncoding"),
         room("Kube", "KubeAPI", ["JSONTree"], exclude: ["Schema"]),
         room("Kube", "KubeTypes", ["KubeAPI", "JSONTree"]),
-        room("Kube", "KubeHTTP", [nioCore, nioPosix, nioHTTP1, nioHTTP2, nioWebSocket, nioSSL, x509, crypto, asn1, logging]),
-        room("Kube", "KubeClient", ["KubeAPI", "KubeTypes", "JSONTree", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, nioWebSocket, logging, deque, yams]),
+        room("Kube", "KubeHTTP", ["PercentEncoding", nioCore, nioPosix, nioHTTP1, nioHTTP2, nioWebSocket, nioSSL, x509, crypto, asn1, logging]),
+        room("Kube", "KubeClient", ["KubeAPI", "KubeTypes", "JSONTree", "PercentEncoding", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, nioWebSocket, logging, deque, yams]),
         .executableTarget(
             name: "swiftlet-schema", dependencies: ["KubeAPI", "JSONTree", yams, arguments], path: "Sources/Kube/swiftlet-schema", swiftSettings: swift),
 
@@ -118,8 +119,10 @@ let package = Package(
         tests("JSONTreeTests", ["JSONTree"]),
         tests("KubeAPITests", ["KubeAPI", "JSONTree"]),
         tests("KubeTypesTests", ["KubeTypes", "KubeAPI", "JSONTree"]),
-        tests("KubeHTTPTests", ["KubeHTTP", nioCore, nioHTTP1, nioSSL, nioPosix, x509, crypto, asn1, asyncHTTPClient, logging]),
-        tests("KubeClientTests", ["KubeClient", "KubeAPI", "KubeTypes", "JSONTree", "KubeHTTP", nioHTTP1, x509, crypto, asn1, logging]),
+        .target(name: "TestAuthority", dependencies: ["KubeHTTP", x509, crypto, asn1], path: "Tests/TestAuthority", swiftSettings: swift),
+        tests("PercentEncodingTests", ["PercentEncoding"]),
+        tests("KubeHTTPTests", ["KubeHTTP", "TestAuthority", nioCore, nioHTTP1, nioSSL, nioPosix, x509, crypto, asn1, asyncHTTPClient, logging]),
+        tests("KubeClientTests", ["KubeClient", "KubeAPI", "KubeTypes", "JSONTree", "KubeHTTP", "TestAuthority", nioHTTP1, logging]),
         tests("LinuxSystemTests", ["LinuxSystem", "CLinux"]),
         tests("CgroupsTests", ["Cgroups", "LinuxSystem"]),
         tests("SeccompTests", ["Seccomp", "LinuxSystem"]),
