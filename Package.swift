@@ -61,17 +61,18 @@ let package = Package(
         // The front door: commands, configuration, composition.
         .executableTarget(
             name: "swiftlet",
-            dependencies: ["KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", "LinuxSystem", "Netlink", "Cgroups", "Images", "Runtime", "PodNetwork",
+            dependencies: ["KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", "LinuxSystem", "BlockingCalls", "Netlink", "Cgroups", "Images", "Runtime", "PodNetwork",
                            "Kubelet", "Storage", "APIServer", "Scheduler", "Controllers", "ControlPlane", arguments, logging, yams],
             path: "Sources/swiftlet", swiftSettings: swift),
 
         // Kube: the API and the ways to speak it.
         room("Kube", "JSONTree"),
+        room("Kube", "PercentEncoding"),
         room("Kube", "KubeAPI", ["JSONTree"], exclude: ["Schema"]),
         room("Kube", "KubeTypes", ["KubeAPI", "JSONTree"]),
         .systemLibrary(name: "CZlib", path: "Sources/Kube/CZlib", providers: [.apt(["zlib1g-dev"])]),
-        room("Kube", "KubeHTTP", ["CZlib", nioCore, nioPosix, nioHTTP1, nioHTTP2, nioWebSocket, nioSSL, x509, crypto, asn1, logging]),
-        room("Kube", "KubeClient", ["KubeAPI", "KubeTypes", "JSONTree", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, nioWebSocket, logging, deque, yams]),
+        room("Kube", "KubeHTTP", ["CZlib", nioCore, nioPosix, nioHTTP1, nioHTTP2, nioWebSocket, nioSSL, x509, crypto, asn1, logging, "PercentEncoding"]),
+        room("Kube", "KubeClient", ["KubeAPI", "KubeTypes", "JSONTree", "PercentEncoding", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, nioWebSocket, logging, deque, yams]),
         .executableTarget(
             name: "swiftlet-schema", dependencies: ["KubeAPI", "JSONTree", yams, arguments], path: "Sources/Kube/swiftlet-schema", swiftSettings: swift),
 
@@ -80,6 +81,7 @@ let package = Package(
         .systemLibrary(name: "CCap", path: "Sources/Linux/CCap", providers: [.apt(["libcap-dev"])]),
         .systemLibrary(name: "CSeccomp", path: "Sources/Linux/CSeccomp", providers: [.apt(["libseccomp-dev"])]),
         room("Linux", "LinuxSystem", ["CLinux"]),
+        room("Linux", "BlockingCalls", ["LinuxSystem"]),
         room("Linux", "Cgroups", ["LinuxSystem", "CLinux"]),
         room("Linux", "Seccomp", ["LinuxSystem", "CSeccomp"]),
         room("Linux", "Netlink", ["LinuxSystem", "CLinux"]),
@@ -87,16 +89,16 @@ let package = Package(
         // Node: images, containers, pods.
         .systemLibrary(name: "CArchive", path: "Sources/Node/CArchive", providers: [.apt(["libarchive-dev", "zlib1g-dev", "libzstd-dev"])]),
         room("Node", "OCISpec", ["JSONTree"]),
-        room("Node", "Images", ["OCISpec", "JSONTree", "LinuxSystem", "CArchive", crypto, logging]),
+        room("Node", "Images", ["OCISpec", "JSONTree", "LinuxSystem", "BlockingCalls", "CArchive", crypto, logging]),
         room("Node", "ShimProtocol", ["LinuxSystem"]),
         .executableTarget(
             name: "swiftlet-shim", dependencies: ["ShimProtocol", "LinuxSystem", "Cgroups", "CLinux"],
             path: "Sources/Node/swiftlet-shim",
             swiftSettings: swift + [.unsafeFlags(staticExecutable)], linkerSettings: [.unsafeFlags(staticExecutable)]),
-        room("Node", "PodNetwork", ["KubeAPI", "KubeTypes", "KubeClient", "Netlink", "LinuxSystem", logging]),
+        room("Node", "PodNetwork", ["KubeAPI", "KubeTypes", "KubeClient", "Netlink", "LinuxSystem", logging, "BlockingCalls"]),
         room("Node", "ServiceProxy", ["Netlink", "LinuxSystem", "KubeTypes", "KubeAPI", "KubeClient", "JSONTree", logging]),
-        room("Node", "Runtime", ["Images", "OCISpec", "ShimProtocol", "LinuxSystem", "Cgroups", "Seccomp", "CCap", "CLinux", "JSONTree", logging]),
-        room("Node", "Kubelet", ["Runtime", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", "LinuxSystem", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, logging]),
+        room("Node", "Runtime", ["Images", "OCISpec", "ShimProtocol", "LinuxSystem", "BlockingCalls", "Cgroups", "Seccomp", "CCap", "CLinux", "JSONTree", logging]),
+        room("Node", "Kubelet", ["Runtime", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", "LinuxSystem", "BlockingCalls", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, logging]),
 
         // ControlPlane: nothing here imports Linux or Node.
         room("ControlPlane", "Storage", [grdb, logging, deque]),
@@ -119,14 +121,17 @@ let package = Package(
         tests("JSONTreeTests", ["JSONTree"]),
         tests("KubeAPITests", ["KubeAPI", "JSONTree"]),
         tests("KubeTypesTests", ["KubeTypes", "KubeAPI", "JSONTree"]),
-        tests("KubeHTTPTests", ["KubeHTTP", nioCore, nioHTTP1, nioSSL, nioPosix, x509, crypto, asn1, asyncHTTPClient, logging]),
-        tests("KubeClientTests", ["KubeClient", "KubeAPI", "KubeTypes", "JSONTree", "KubeHTTP", nioHTTP1, x509, crypto, asn1, logging]),
+        .target(name: "TestAuthority", dependencies: ["KubeHTTP", x509, crypto, asn1], path: "Tests/TestAuthority", swiftSettings: swift),
+        tests("PercentEncodingTests", ["PercentEncoding"]),
+        tests("KubeHTTPTests", ["KubeHTTP", "TestAuthority", nioCore, nioHTTP1, nioSSL, nioPosix, x509, crypto, asn1, asyncHTTPClient, logging]),
+        tests("KubeClientTests", ["KubeClient", "KubeAPI", "KubeTypes", "JSONTree", "KubeHTTP", "TestAuthority", nioHTTP1, logging]),
         tests("LinuxSystemTests", ["LinuxSystem", "CLinux"]),
+        tests("BlockingCallsTests", ["BlockingCalls", "LinuxSystem"]),
         tests("CgroupsTests", ["Cgroups", "LinuxSystem"]),
         tests("SeccompTests", ["Seccomp", "LinuxSystem"]),
         tests("NetlinkTests", ["Netlink", "LinuxSystem"]),
         tests("OCISpecTests", ["OCISpec", "JSONTree"]),
-        tests("ImagesTests", ["Images", "OCISpec", "LinuxSystem", "JSONTree", "CArchive", crypto, logging]),
+        tests("ImagesTests", ["Images", "OCISpec", "LinuxSystem", "BlockingCalls", "JSONTree", "CArchive", crypto, logging]),
         tests("ShimProtocolTests", ["ShimProtocol", "LinuxSystem"]),
         tests("PodNetworkTests", ["PodNetwork", "KubeAPI", "Netlink", "LinuxSystem"]),
         tests("ServiceProxyTests", ["ServiceProxy", "Netlink", "LinuxSystem", "KubeClient", "KubeTypes", "KubeAPI", "JSONTree", logging]),

@@ -1,4 +1,4 @@
-import Dispatch
+import BlockingCalls
 import LinuxSystem
 import Logging
 
@@ -19,13 +19,14 @@ struct ControlPlaneChild {
         var served = false
         while !Task.isCancelled {
             let (stdin, notify, pidfd) = try start()
-            let ready = await Self.blocking { (try? notify.readAll(limit: 64)) ?? [] }
+            // An unreadable pipe says what an empty one says: it does not serve.
+            let ready = try await OwnThread.run("control-plane") { (try? notify.readAll(limit: 64)) ?? [] }
             if ready == Array("ready\n".utf8) {
                 (served, wait) = (true, .seconds(1))
                 await onReady()
             }
-            let ended = await withTaskCancellationHandler {
-                await Self.blocking { try? Processes.wait(pidfd: pidfd, blocking: true) }
+            let ended = try await withTaskCancellationHandler {
+                try await OwnThread.run("control-plane") { try? Processes.wait(pidfd: pidfd, blocking: true) }
             } onCancel: {
                 stdin.close()
             }
@@ -47,13 +48,5 @@ struct ControlPlaneChild {
         stdin.read.close()
         notify.write.close()
         return (stdin.write, notify.read, try Processes.openPidfd(pid))
-    }
-
-    /// Runs a blocking call on a thread of its own, never on the cooperative pool.
-    static func blocking<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
-        await withCheckedContinuation { continuation in
-            // A serial queue of its own gets a thread outside the pools.
-            DispatchQueue(label: "swiftlet.wait").async { continuation.resume(returning: body()) }
-        }
     }
 }

@@ -1,3 +1,4 @@
+import BlockingCalls
 @testable import Images
 import LinuxSystem
 import OCISpec

@@ -5,6 +5,7 @@ import KubeTypes
 import Logging
 import NIOHTTP1
 import Synchronization
+import TestAuthority
 import Testing
 
 @Suite struct NetworkTransportTests {
@@ -156,5 +157,13 @@ import Testing
             let error = await #expect(throws: KubeError.self) { try await transport.send(APIRequest(.post, "/", body: [])) }
             #expect(error?.reason == .connection)
         }
+    }
+}
+
+extension TestAuthority {
+    func kubeconfig(_ user: String, port: Int) throws -> Kubeconfig {
+        let material = try client(user)
+        return Kubeconfig(
+            server: "https://127.0.0.1:\(port)", authority: certificate, clientCertificate: material.certificateChain, clientKey: material.privateKey)
     }
 }

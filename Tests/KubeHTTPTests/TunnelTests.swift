@@ -3,6 +3,7 @@ import KubeHTTP
 import NIOCore
 import NIOHTTP1
 import Synchronization
+import TestAuthority
 import Testing
 
 @Suite struct TunnelTests {

@@ -1,3 +1,5 @@
+internal import PercentEncoding
+
 /// A request to the API server, independent of how it travels.
 public struct APIRequest: Sendable, Hashable {
     public enum Method: String, Sendable {
@@ -94,20 +96,4 @@ public protocol Transport: Sendable {
     func send(_ request: APIRequest) async throws -> APIResponse
     /// Sends the request and returns when the head of the answer is there: watches, logs.
     func stream(_ request: APIRequest) async throws -> APIStream
-}
-
-/// Encodes everything but the unreserved characters of RFC 3986.
-func percentEncoded(_ text: String) -> String {
-    let digits = Array("0123456789ABCDEF".utf8)
-    var result: [UInt8] = []
-    for byte in text.utf8 {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-            UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
-            result.append(byte)
-        default:
-            result += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-        }
-    }
-    return String(decoding: result, as: UTF8.self)
 }

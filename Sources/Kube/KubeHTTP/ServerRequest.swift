@@ -1,4 +1,5 @@
 public import NIOHTTP1
+internal import PercentEncoding
 
 /// A request as a handler sees it: its head is complete, its body may still be on the way.
 public struct ServerRequest: Sendable {

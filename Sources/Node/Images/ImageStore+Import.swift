@@ -1,3 +1,4 @@
+import BlockingCalls
 import Crypto
 import Glibc
 import LinuxSystem

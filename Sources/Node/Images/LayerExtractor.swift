@@ -1,3 +1,4 @@
+import BlockingCalls
 import CArchive
 import Glibc
 import LinuxSystem

@@ -1,3 +1,4 @@
+import BlockingCalls
 import Crypto
 import Glibc
 import LinuxSystem
@@ -46,10 +47,10 @@ struct LayerPipeline {
         let extracted = Mutex<Result<UnpackedLayer, ImageError>?>(nil)
         let (limits, cancellation) = (limits, cancellation)
 
-        let hasher = OwnThread("layer-hash") {
+        let hasher = try Self.thread("layer-hash") {
             if let digest = LayerPipeline.hash(ring) { diffID.withLock { $0 = digest } }
         }
-        let extractor = OwnThread("layer-extract") {
+        let extract: @Sendable () -> Void = {
             let input = RingInput(ring)
             var result: Result<UnpackedLayer, ImageError>
             do throws(ImageError) {
@@ -62,6 +63,12 @@ struct LayerPipeline {
             }
             extracted.withLock { $0 = result }
         }
+        let extractor: OwnThread
+        do throws(ImageError) { extractor = try Self.thread("layer-extract", extract) } catch {
+            ring.fail(.extractor)
+            hasher.join()
+            throw error
+        }
         let produced: Result<OCISpec.Digest?, ImageError>
         do throws(ImageError) {
             produced = .success(try produce(ring))
@@ -73,6 +80,10 @@ struct LayerPipeline {
         hasher.join()
         extractor.join()
         return try conclude(produced, extracted.withLock { $0 }, diffID: diffID.withLock { $0 }, failure: ring.firstFailure)
+    }
+
+    private static func thread(_ name: String, _ body: @escaping @Sendable () -> Void) throws(ImageError) -> OwnThread {
+        try system("start a thread") { () throws(SystemError) in try OwnThread(name, body) }
     }
 
     private func conclude(

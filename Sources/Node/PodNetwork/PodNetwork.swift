@@ -1,3 +1,4 @@
+internal import BlockingCalls
 internal import LinuxSystem
 public import Logging
 internal import Netlink
@@ -136,7 +137,7 @@ public final class PodNetwork: Sendable {
     /// Runs blocking work on a thread that ends, inside the node's network namespace. The work may join another.
     func onNode<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
         let path = configuration.nodeNamespacePath
-        return try await OwnThread.run { [self] in
+        return try await OwnThread.run("pod-network") { [self] in
             if let path { try wrapped("enter \(path)") { try Namespaces.join(try Namespaces.open(path), .network) } }
             return try body()
         }

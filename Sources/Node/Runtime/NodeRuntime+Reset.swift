@@ -1,3 +1,4 @@
+import BlockingCalls
 import Cgroups
 import LinuxSystem
 public import Logging

@@ -1,5 +1,6 @@
 public import Images
 public import Logging
+import BlockingCalls
 import Cgroups
 import Glibc
 import LinuxSystem

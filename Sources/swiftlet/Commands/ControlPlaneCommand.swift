@@ -1,6 +1,6 @@
 import ArgumentParser
+import BlockingCalls
 import ControlPlane
-import Dispatch
 import FoundationEssentials
 import Glibc
 import LinuxSystem
@@ -54,7 +54,8 @@ struct ControlPlaneCommand: AsyncParsableCommand {
             }
             if isSupervised {
                 // The agent alone holds the other end: its input ends when the agent does, however it ends.
-                group.addTask { for await _ in standardInputEnds() {} }
+                let ended = try standardInputEnd()
+                group.addTask { for await _ in ended {} }
             }
             try await group.next()
             group.cancelAll()
@@ -62,14 +63,14 @@ struct ControlPlaneCommand: AsyncParsableCommand {
     }
 
     /// Finishes when stdin ends. A read cannot be cancelled: nobody waits for its thread, which ends with the process.
-    private static func standardInputEnds() -> AsyncStream<Void> {
-        AsyncStream { continuation in
-            DispatchQueue(label: "swiftlet.stdin").async {
-                var byte: UInt8 = 0
-                while Glibc.read(0, &byte, 1) > 0 {}
-                continuation.finish()
-            }
-        }
+    private static func standardInputEnd() throws -> AsyncStream<Void> {
+        let (stream, continuation) = AsyncStream<Void>.makeStream()
+        try OwnThread("stdin") {
+            var byte: UInt8 = 0
+            while Glibc.read(0, &byte, 1) > 0 {}
+            continuation.finish()
+        }.detach()
+        return stream
     }
 
     private func becomeUnprivileged() throws {

@@ -1,3 +1,4 @@
+internal import BlockingCalls
 internal import KubeTypes
 internal import Runtime
 
@@ -19,7 +20,7 @@ struct ContainerBuilder {
         let imageUser = try await services.images.image(imageID)?.user ?? ""
         let security = try SecurityBuilder(manifest: manifest, container: spec, imageUser: imageUser).build()
         let (manifest, services, attempt, addresses) = (manifest, services, attempt, addresses)
-        let mounts = try await BlockingWork.run {
+        let mounts = try await BlockingThreads.kubelet.run {
             try MountBuilder(manifest: manifest, container: spec, attempt: attempt, addresses: addresses, environment: values, services: services).build()
         }
         let demand = manifest.demands[container] ?? ContainerDemand()

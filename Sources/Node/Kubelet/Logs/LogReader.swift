@@ -1,3 +1,4 @@
+internal import BlockingCalls
 import Glibc
 /// Reads a container's log across rotated files and, when asked to, goes on as it grows.
 struct LogReader: Sendable {
@@ -47,7 +48,7 @@ struct LogReader: Sendable {
 
     private func start() async throws -> Cursor {
         let (path, options) = (path, options)
-        return try await BlockingWork.run {
+        return try await BlockingThreads.kubelet.run {
             let paths = LogFiles.paths(of: path)
             guard let lines = options.tailLines else { return Cursor(file: nil, rest: paths, formatter: LogFormatter(options)) }
             let position = try LogTail.position(ofLast: lines, in: paths)
@@ -70,7 +71,7 @@ struct LogReader: Sendable {
             try Task.checkCancellation()
             let (state, path) = (cursor, path)
             let output: [UInt8]
-            (cursor, output, more) = try await BlockingWork.run { try Self.read(state, current: path) }
+            (cursor, output, more) = try await BlockingThreads.kubelet.run { try Self.read(state, current: path) }
             if !output.isEmpty { try await write(output) }
         }
     }

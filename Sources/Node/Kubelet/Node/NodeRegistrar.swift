@@ -1,3 +1,4 @@
+internal import BlockingCalls
 internal import JSONTree
 internal import KubeClient
 internal import Logging
@@ -160,7 +161,7 @@ struct NodeRegistrar: Sendable {
     private func measure() async -> NodeConditions.Pressure {
         let monitor = monitor
         // The closure does not throw.
-        return (try? await BlockingWork.run { monitor.measure() }) ?? NodeConditions.Pressure()
+        return (try? await BlockingThreads.kubelet.run { monitor.measure() }) ?? NodeConditions.Pressure()
     }
 
     private func imageList() async -> [ImageStatus] {

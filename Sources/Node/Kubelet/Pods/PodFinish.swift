@@ -1,3 +1,5 @@
+internal import BlockingCalls
+
 /// Removes what is left of a pod whose containers and sandbox are gone, then finishes its deletion at the API.
 ///
 /// The order keeps the promise that nothing leaks: the record is the last to go, so an agent that dies in between
@@ -16,7 +18,7 @@ struct PodFinish: Sendable {
             try await services.client.finishPod(namespace: manifest.namespace, name: manifest.name, uid: manifest.uid)
         }
         let (store, manifest) = (services.store, manifest)
-        try await BlockingWork.run {
+        try await BlockingThreads.kubelet.run {
             try HostFiles.remove(store.logDirectory(namespace: manifest.namespace, name: manifest.name, uid: manifest.uid))
             try HostFiles.remove(store.directory(manifest.uid))
         }

@@ -1,3 +1,4 @@
+internal import BlockingCalls
 internal import Logging
 internal import Runtime
 
@@ -18,7 +19,7 @@ extension PodServices {
         let fallsBack = manifest.fallsBackToLogs.contains(container) && exit.code != 0
         let log = "\(store.logDirectory(namespace: manifest.namespace, name: manifest.name, uid: manifest.uid))/\(container)/\(attempt).log"
         // A message that cannot be read is no message.
-        return try? await BlockingWork.run {
+        return try? await BlockingThreads.kubelet.run {
             if HostFiles.exists(path) {
                 let text = String(decoding: try HostFiles.read(path, limit: Self.messageLimit), as: UTF8.self)
                 if !text.isEmpty { return text }

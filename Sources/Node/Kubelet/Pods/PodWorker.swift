@@ -1,3 +1,4 @@
+internal import BlockingCalls
 internal import JSONTree
 internal import KubeTypes
 internal import Logging
@@ -137,7 +138,7 @@ actor PodWorker {
         let (store, record, pod) = (services.store, record, podIsSaved ? nil : manifest.pod)
         guard !isFinishing, !isFinished, pod != nil || savedRecord != record else { return }
         do {
-            try await BlockingWork.run {
+            try await BlockingThreads.kubelet.run {
                 if let pod { try store.save(pod: pod.json, uid: record.uid) }
                 try store.save(record)
             }

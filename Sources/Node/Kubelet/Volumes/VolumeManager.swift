@@ -1,3 +1,4 @@
+internal import BlockingCalls
 internal import KubeAPI
 internal import KubeTypes
 
@@ -41,7 +42,7 @@ struct VolumeManager: Sendable {
     /// Unmounts everything of the pod. Its files go with the pod's directory.
     func tearDown(_ uid: String) async throws {
         let (mounter, directory) = (mounter, store.directory(uid))
-        try await BlockingWork.run { try mounter.unmountAll(under: directory) }
+        try await BlockingThreads.kubelet.run { try mounter.unmountAll(under: directory) }
     }
 
     private func setUp(_ volume: Volume, _ manifest: PodManifest, _ addresses: [String]) async throws {
@@ -49,16 +50,16 @@ struct VolumeManager: Sendable {
             let path = Self.path(volume, in: store.directory(manifest.uid))
             let group = manifest.pod.spec.securityContext?.fsGroup.flatMap { UInt32(exactly: $0) }
             if let host = volume.hostPath {
-                try await BlockingWork.run { try HostPathVolume(path: host.path, type: host.type ?? "").prepare() }
+                try await BlockingThreads.kubelet.run { try HostPathVolume(path: host.path, type: host.type ?? "").prepare() }
             } else if let directory = volume.emptyDir {
                 let isMemory = directory.medium == "Memory"
                 let empty = EmptyDirectoryVolume(path: path, isMemory: isMemory, size: directory.sizeLimit?.value, group: group, mounter: mounter)
-                try await BlockingWork.run { try empty.prepare() }
+                try await BlockingThreads.kubelet.run { try empty.prepare() }
             } else {
                 let content = try await VolumeContent(manifest: manifest, addresses: addresses, references: references, node: node).files(of: volume)
                 let needsMemory = volume.secret != nil || volume.projected != nil
                 let (mounter, clock) = (mounter, clock)
-                try await BlockingWork.run {
+                try await BlockingThreads.kubelet.run {
                     try HostFiles.makeDirectory(path)
                     // Secrets never touch a disk.
                     if needsMemory, !mounter.isMounted(path) { try mounter.mountMemory(at: path, size: nil, mode: 0o755) }

@@ -1,17 +1,17 @@
-import Crypto
-import Foundation
-import KubeClient
-import KubeHTTP
-import SwiftASN1
-import X509
+internal import Crypto
+internal import Foundation
+public import KubeHTTP
+internal import SwiftASN1
+internal import X509
 
 /// A certificate authority for tests, made anew for each.
-struct TestAuthority {
+public struct TestAuthority: Sendable {
     private let key = P256.Signing.PrivateKey()
     private let name: DistinguishedName
-    let certificate: String
+    /// PEM.
+    public let certificate: String
 
-    init(_ commonName: String = "test authority") throws {
+    public init(_ commonName: String = "test authority") throws {
         name = try DistinguishedName { CommonName(commonName) }
         certificate = try Self.sign(
             subject: name, issuer: name, publicKey: key.publicKey, by: key,
@@ -19,11 +19,12 @@ struct TestAuthority {
     }
 
     /// A certificate for 127.0.0.1 and localhost, and the authority for its clients.
-    func server() throws -> TLSMaterial {
+    public func server() throws -> TLSMaterial {
         try issue(DistinguishedName { CommonName("server") }, usages: [.serverAuth])
     }
 
-    func client(_ commonName: String, organizations: [String] = []) throws -> TLSMaterial {
+    /// A certificate for a user and its groups.
+    public func client(_ commonName: String, organizations: [String] = []) throws -> TLSMaterial {
         var attributes = organizations.map { RelativeDistinguishedName([.init(type: .RDNAttributeType.organizationName, utf8String: $0)]) }
         attributes.append(RelativeDistinguishedName([.init(type: .RDNAttributeType.commonName, utf8String: commonName)]))
         return try issue(DistinguishedName(attributes), usages: [.clientAuth])
@@ -50,13 +51,5 @@ struct TestAuthority {
             notValidAfter: now + 3600, issuer: issuer, subject: subject, signatureAlgorithm: .ecdsaWithSHA256,
             extensions: extensions, issuerPrivateKey: .init(key)
         ).serializeAsPEM().pemString
-    }
-}
-
-extension TestAuthority {
-    func kubeconfig(_ user: String, port: Int) throws -> Kubeconfig {
-        let material = try client(user)
-        return Kubeconfig(
-            server: "https://127.0.0.1:\(port)", authority: certificate, clientCertificate: material.certificateChain, clientKey: material.privateKey)
     }
 }

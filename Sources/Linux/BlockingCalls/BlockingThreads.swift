@@ -1,10 +1,10 @@
-import Glibc
+internal import Glibc
 
 /// Threads for work that blocks in system calls, so that the cooperative pool never does.
 ///
 /// A task executor: everything a task does while it prefers this executor, the bodies of actors included, runs here. Threads
 /// are made as they are needed and end after ten idle seconds, so an idle node keeps none.
-final class BlockingThreads: TaskExecutor, @unchecked Sendable { // all state below is guarded by `mutex`
+public final class BlockingThreads: TaskExecutor, @unchecked Sendable { // all state below is guarded by `mutex`
     private let maximum: Int
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
@@ -15,12 +15,17 @@ final class BlockingThreads: TaskExecutor, @unchecked Sendable { // all state be
     private var idle = 0
 
     /// - Parameter maximum: the number of calls that may block at one time; more wait for a thread.
-    init(maximum: Int = 32) {
+    public init(maximum: Int = 32) {
         self.maximum = maximum
         mutex = .allocate(capacity: 1)
         condition = .allocate(capacity: 1)
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(condition, nil)
+    }
+
+    /// Runs one blocking call here, off every actor: the caller's stays free meanwhile.
+    public nonisolated func run<R: Sendable>(_ body: @Sendable () throws -> R) async throws -> R {
+        try await withTaskExecutorPreference(self) { try body() }
     }
 
     deinit {
@@ -31,7 +36,7 @@ final class BlockingThreads: TaskExecutor, @unchecked Sendable { // all state be
         mutex.deallocate()
     }
 
-    func enqueue(_ job: consuming ExecutorJob) {
+    public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         pthread_mutex_lock(mutex)
         jobs.append(job)
