@@ -24,18 +24,18 @@ public final class Kubelet: Sendable {
 
     /// - Throws: `KubeletError` if the machine cannot be read or the data directory cannot be used.
     public convenience init(
-        configuration: KubeletConfiguration, client: KubeClient, runtime: any ContainerRuntime, images: any ImageService, logger: Logger,
-        clock: any KubeletClock = SystemClock()
+        configuration: KubeletConfiguration, client: KubeClient, runtime: any ContainerRuntime, images: any ImageService,
+        traffic: any PodTraffic = OpenTraffic(), logger: Logger, clock: any KubeletClock = SystemClock()
     ) throws {
         let server = APIServerConnection(client: client, nodeName: configuration.nodeName, logger: logger)
         try self.init(
-            configuration: configuration, client: server, source: server, runtime: runtime, images: images, mounter: HostMounter(), probes: nil,
+            configuration: configuration, client: server, source: server, runtime: runtime, images: images, traffic: traffic, mounter: HostMounter(), probes: nil,
             logger: logger, clock: clock)
     }
 
     init(
         configuration: KubeletConfiguration, client: any KubeletAPIClient, source: any PodSource, runtime: any ContainerRuntime, images: any ImageService,
-        mounter: any VolumeMounter, probes: (any ProbeExecutor)?, logger: Logger, clock: any KubeletClock
+        traffic: any PodTraffic = OpenTraffic(), mounter: any VolumeMounter, probes: (any ProbeExecutor)?, logger: Logger, clock: any KubeletClock
     ) throws {
         guard PodStore.isValid(uid: configuration.nodeName.filter { $0 != "." }) else {
             throw KubeletError(.configuration, "node name: expected lower-case letters, digits, '-' and '.', found \"\(configuration.nodeName)\"")
@@ -53,7 +53,7 @@ public final class Kubelet: Sendable {
         services = PodServices(
             configuration: configuration, runtime: runtime, images: images, client: client, events: events,
             probes: probes ?? ProbeRunner(runtime: runtime, http: http), http: http, clock: clock, store: store,
-            volumes: VolumeManager(store: store, mounter: mounter, references: references, clock: clock, node: node), references: references, node: node,
+            volumes: VolumeManager(store: store, mounter: mounter, references: references, clock: clock, node: node), references: references, node: node, traffic: traffic,
             logger: logger)
         dispatcher = PodDispatcher(services: services)
         registrar = NodeRegistrar(

@@ -30,9 +30,9 @@ struct Reset: AsyncParsableCommand {
         let configuration = try NodeAgent.network(node), state = NodeAgent.networkState(directories)
         // The network goes last: pods give their addresses back while they are ended.
         if Files.exists(directories.dataDir) || Files.exists(directories.runDir) {
-            try await NodeRuntime.reset(
-                configuration: NodeAgent.runtime(directories, node), network: RuntimeNetwork(PodNetwork(configuration: configuration, stateDirectory: state, logger: logger)),
-                logger: logger)
+            let network = try PodNetwork(configuration: configuration, stateDirectory: state, logger: logger)
+            try await NodeRuntime.reset(configuration: NodeAgent.runtime(directories, node), network: RuntimeNetwork(network), logger: logger)
+            try await NodeTraffic.reset(network: network)
             try await PodNetwork.reset(configuration: configuration, stateDirectory: state, logger: logger)
         }
         try Kubelet.reset(dataDirectory: directories.dataDir, logDirectory: node.logDir)

@@ -33,16 +33,19 @@ struct NodeAgent: Sendable {
         await ImageFolder(path: directories.dataDir + "/images", images: images, logger: logger).importAll()
 
         let transport = try NetworkTransport(kubeconfig: Kubeconfig(path: kubeconfig))
+        let client = KubeClient(transport: transport)
+        let traffic = NodeTraffic(network: network, client: client, logger: logger)
         let kubelet = try Kubelet(
             configuration: KubeletConfiguration(
                 nodeName: nodeName, nodeAddresses: addresses, dataDirectory: directories.dataDir, logDirectory: options.logDir, port: options.kubeletPort,
                 runtimeVersion: "swiftlet://\(Version.text)", podCIDRs: [options.podCIDR]),
-            client: KubeClient(transport: transport), runtime: runtime, images: runtime, logger: logger)
+            client: client, runtime: runtime, images: runtime, traffic: traffic, logger: logger)
         let server = HTTPServer(configuration: try serverConfiguration(), handler: kubelet.handler, logger: logger)
         try await server.start()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.run() }
             group.addTask { try await kubelet.run() }
+            group.addTask { await traffic.run() }
             defer { group.cancelAll() }
             try await group.next()
         }

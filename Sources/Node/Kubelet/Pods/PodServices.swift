@@ -15,6 +15,7 @@ struct PodServices: Sendable {
     var volumes: VolumeManager
     var references: ConfigObjects
     var node: NodeFacts
+    var traffic: any PodTraffic = OpenTraffic()
     var logger: Logger
 }
 

@@ -64,7 +64,9 @@ extension PodWorker {
             do {
                 let configuration = try SandboxBuilder(manifest: manifest, services: services).build(attempt: attempt)
                 try HostFiles.makeDirectory(configuration.logDirectory)
-                mailbox.send(.sandboxCreated(.success(try await services.runtime.runSandbox(configuration))))
+                let sandbox = try await services.runtime.runSandbox(configuration)
+                if manifest.pod.spec.hostNetwork != true { await services.traffic.prepare(manifest.pod, addresses: sandbox.addresses) }
+                mailbox.send(.sandboxCreated(.success(sandbox)))
             } catch {
                 mailbox.send(.sandboxCreated(.failure(error)))
             }
