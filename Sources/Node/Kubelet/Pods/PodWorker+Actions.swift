@@ -1,4 +1,5 @@
 internal import Logging
+internal import KubeTypes
 internal import Runtime
 
 extension PodWorker {
