@@ -140,7 +140,7 @@ let package = Package(
         tests("StorageTests", ["Storage"]),
         tests("APIServerTests", ["APIServer", "Storage", "KubeAPI", "JSONTree", "KubeHTTP", nioHTTP1]),
         tests("SchedulerTests", ["Scheduler", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient"]),
-        tests("ControllersTests", ["Controllers", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient"]),
+        tests("ControllersTests", ["Controllers", "ControlPlane", "APIServer", "Storage", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", logging]),
         tests("ControlPlaneTests", [asn1, "ControlPlane", "Storage", "APIServer", "KubeAPI", "JSONTree", "KubeClient", "KubeHTTP", x509]),
         tests("NodeTests", ["KubeAPI", "Kubelet", "Runtime", "Images", "OCISpec", "ShimProtocol", "LinuxSystem", "Cgroups", "Seccomp", "Netlink", "PodNetwork", "ServiceProxy", "JSONTree", logging]),
         tests("EndToEndTests", ["LinuxSystem", "JSONTree", "KubeClient", "KubeTypes", "KubeAPI"], exclude: ["Clients"]),

@@ -52,8 +52,9 @@ public enum ControlPlane {
                 await Scheduler(client: client(api, user: "system:kube-scheduler"), logger: logger).run()
             }
             group.addTask {
-                let resources = APIRegistry.builtIn.definitions.filter { $0.verbs.contains("deletecollection") && $0.reference.group != "events.k8s.io" }.map(\.reference)
-                await ControllerManager(client: client(api, user: "system:kube-controller-manager"), resources: resources, logger: logger).run()
+                await ControllerManager(
+                    client: client(api, user: "system:kube-controller-manager"), rootCertificate: authorities, logger: logger
+                ).run()
             }
             // The first to end (the server, by cancellation or because its socket failed) ends all.
             await group.next()

@@ -1,4 +1,3 @@
-public import KubeAPI
 public import KubeClient
 public import Logging
 
@@ -8,22 +7,40 @@ public protocol Controller: Sendable {
     func run() async
 }
 
-/// Runs all controllers side by side. One that ends takes nothing with it.
+/// Runs all controllers side by side, on shared copies of what they watch. One that ends takes nothing with it.
 public struct ControllerManager: Sendable {
     private let controllers: [any Controller]
+    private let informers: SharedInformers
+    private let events: EventRecorder
 
-    public init(client: KubeClient, resources: [ResourceReference], logger: Logger) {
+    /// - Parameter rootCertificate: the authority of the API server's certificate, as PEM; every namespace gets it.
+    public init(client: KubeClient, rootCertificate: String, logger: Logger) {
+        self.init(client: client, rootCertificate: rootCertificate, clock: .system, logger: logger)
+    }
+
+    init(client: KubeClient, rootCertificate: String, clock: ControllerClock, logger: Logger) {
+        let informers = SharedInformers(client: client, logger: logger)
+        let events = EventRecorder(client: client, clock: clock, logger: logger)
+        (self.informers, self.events) = (informers, events)
         controllers = [
-            NamespaceController(client: client, resources: resources, logger: logger),
-            ServiceAccountController(client: client, logger: logger),
-            NodeLifecycleController(client: client, logger: logger),
-            PodCollectionController(client: client, logger: logger),
+            NamespaceController(client: client, informers: informers, clock: clock, logger: logger),
+            ServiceAccountController(client: client, informers: informers, clock: clock, logger: logger),
+            RootCertificateController(client: client, informers: informers, certificate: rootCertificate, clock: clock, logger: logger),
+            NodeLifecycleController(client: client, informers: informers, clock: clock, logger: logger),
+            PodCollectionController(client: client, informers: informers, clock: clock, logger: logger),
+            DeploymentController(client: client, informers: informers, events: events, clock: clock, logger: logger),
+            ReplicaSetController(client: client, informers: informers, events: events, clock: clock, logger: logger),
+            EndpointSliceController(client: client, informers: informers, clock: clock, logger: logger),
+            EndpointsController(client: client, informers: informers, clock: clock, logger: logger),
+            GarbageCollector(client: client, clock: clock, logger: logger),
         ]
     }
 
     /// Runs until cancelled.
     public func run() async {
         await withTaskGroup(of: Void.self) { group in
+            group.addTask { await informers.run() }
+            group.addTask { await events.run() }
             for controller in controllers { group.addTask { await controller.run() } }
         }
     }

@@ -7,13 +7,14 @@ import Logging
 /// Marks a node whose heartbeat stopped, so that nothing new is bound to it.
 struct NodeLifecycleController: Controller {
     let client: KubeClient
+    let informers: SharedInformers
+    let clock: ControllerClock
     let logger: Logger
 
     func run() async {
-        let nodes = Informer<Node>(client, logger: logger)
+        let nodes = informers.nodes
         let leases = Informer<Lease>(client, namespace: "kube-node-lease", logger: logger)
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { await nodes.run() }
             group.addTask { await leases.run() }
             group.addTask {
                 await nodes.waitUntilSynced()
@@ -27,7 +28,7 @@ struct NodeLifecycleController: Controller {
         // This process may itself have been away: nobody is silent before it has had its time to speak.
         var firstSeen: [String: Time] = [:]
         while !Task.isCancelled {
-            let now = Time.now()
+            let now = clock.now()
             for node in nodes.objects {
                 let first = firstSeen[node.uid] ?? now
                 firstSeen[node.uid] = first
@@ -37,7 +38,7 @@ struct NodeLifecycleController: Controller {
             }
             let present = Set(nodes.objects.map(\.uid))
             firstSeen = firstSeen.filter { present.contains($0.key) }
-            do { try await Task.sleep(for: .seconds(5)) } catch { return }
+            do { try await clock.sleep(.seconds(5)) } catch { return }
         }
     }
 

@@ -4,25 +4,21 @@ import Logging
 
 /// Removes pods whose node is gone: no kubelet will ever report their end.
 struct PodCollectionController: Controller {
+    /// A node that registers again soon keeps its pods.
+    private static let patience = Duration.seconds(40)
+
     let client: KubeClient
+    let informers: SharedInformers
+    let clock: ControllerClock
     let logger: Logger
 
     func run() async {
-        let nodes = Informer<Node>(client, logger: logger)
-        let pods = Informer<Pod>(client, logger: logger)
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await nodes.run() }
-            group.addTask { await pods.run() }
-            group.addTask {
-                await nodes.waitUntilSynced()
-                await pods.waitUntilSynced()
-                for await change in nodes.changes() {
-                    guard case .deleted = change else { continue }
-                    // A node that registers again at once keeps its pods.
-                    do { try await Task.sleep(for: .seconds(40)) } catch { return }
-                    await collect(Self.orphans(pods.objects, nodes: nodes.objects))
-                }
-            }
+        await informers.nodes.waitUntilSynced()
+        await informers.pods.waitUntilSynced()
+        for await change in informers.nodes.changes() {
+            guard case .deleted = change else { continue }
+            do { try await clock.sleep(Self.patience) } catch { return }
+            await collect(Self.orphans(informers.pods.objects, nodes: informers.nodes.objects))
         }
     }
 
