@@ -96,6 +96,7 @@ let package = Package(
             path: "Sources/Node/swiftlet-shim",
             swiftSettings: swift + [.unsafeFlags(staticExecutable)], linkerSettings: [.unsafeFlags(staticExecutable)]),
         room("Node", "PodNetwork", ["KubeAPI", "KubeTypes", "KubeClient", "Netlink", "LinuxSystem", logging, "BlockingCalls"]),
+        room("Node", "ClusterDNS", ["LinuxSystem", "KubeTypes", "KubeAPI", "KubeClient", "JSONTree", nioCore, nioPosix, logging]),
         room("Node", "ServiceProxy", ["Netlink", "LinuxSystem", "KubeTypes", "KubeAPI", "KubeClient", "JSONTree", logging]),
         room("Node", "Runtime", ["Images", "OCISpec", "ShimProtocol", "LinuxSystem", "BlockingCalls", "Cgroups", "Seccomp", "CCap", "CLinux", "JSONTree", logging]),
         room("Node", "Kubelet", ["Runtime", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", "LinuxSystem", "BlockingCalls", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, logging]),
@@ -134,9 +135,10 @@ let package = Package(
         tests("ImagesTests", ["Images", "OCISpec", "LinuxSystem", "BlockingCalls", "JSONTree", "CArchive", crypto, logging]),
         tests("ShimProtocolTests", ["ShimProtocol", "LinuxSystem"]),
         tests("PodNetworkTests", ["PodNetwork", "KubeAPI", "Netlink", "LinuxSystem"]),
+        tests("ClusterDNSTests", ["ClusterDNS", "KubeClient", "KubeTypes", "KubeAPI", "JSONTree", nioCore, nioPosix, logging]),
         tests("ServiceProxyTests", ["ServiceProxy", "Netlink", "LinuxSystem", "KubeClient", "KubeTypes", "KubeAPI", "JSONTree", logging]),
         tests("RuntimeTests", ["Runtime", "ShimProtocol", "LinuxSystem", "Cgroups", "Images", "OCISpec", "JSONTree"]),
-        tests("KubeletTests", ["Kubelet", "Runtime", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", nioCore, nioHTTP1, logging]),
+        tests("KubeletTests", ["Kubelet", "Runtime", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", nioCore, nioPosix, nioHTTP1, logging]),
         tests("StorageTests", ["Storage"]),
         tests("APIServerTests", ["APIServer", "Storage", "KubeAPI", "JSONTree", "KubeHTTP", nioHTTP1]),
         tests("SchedulerTests", ["Scheduler", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient"]),
@@ -146,3 +148,4 @@ let package = Package(
         tests("EndToEndTests", ["LinuxSystem", "JSONTree", "KubeClient", "KubeTypes", "KubeAPI"], exclude: ["Clients"]),
     ]
 )
+                           "Kubelet", "ClusterDNS", "Storage", "APIServer", "Scheduler", "Controllers", "ControlPlane", arguments, logging, yams],
