@@ -58,6 +58,51 @@ struct BadInputTests {
         }
     }
 
+    @Test("logs that cannot be had and commands that cannot be run are told in the words that users know")
+    func noLogs() async throws {
+        try await KubectlTests.withCluster { cluster, _ in
+            _ = try await cluster.apply(KubectlTests.pod("running", command: "echo hello; exec sleep infinity"))
+            _ = try await cluster.apply("""
+                apiVersion: v1
+                kind: Pod
+                metadata: {name: waiting}
+                spec:
+                  containers:
+                  - {name: one, image: busybox, volumeMounts: [{name: v, mountPath: /v}]}
+                  - {name: two, image: busybox}
+                  volumes: [{name: v, configMap: {name: missing}}]
+                """)
+            _ = try await cluster.apply(KubectlTests.pod("imageless", image: "no-such-image:1", command: "true"))
+            try await cluster.kube("wait", "--for=condition=Ready", "pod/running", "--timeout=60s")
+            _ = try await eventually("the image cannot be pulled") {
+                let reason = try await cluster.kube("get", "pod", "imageless", "-o", "jsonpath={.status.containerStatuses[0].state.waiting.reason}")
+                return reason == "ImagePullBackOff" ? true : nil
+            }
+            let server = "Error from server (BadRequest): "
+            let waiting = server + "container \"one\" in pod \"waiting\" is waiting to start: ContainerCreating\n"
+            let raw = "/api/v1/namespaces/default/pods/waiting/log"
+            let cases: [(arguments: [String], error: String)] = [
+                (["logs", "waiting", "-c", "one"], waiting),
+                (["logs", "waiting"], "Defaulted container \"one\" out of: one, two\n" + waiting),
+                (["logs", "waiting", "-c", "nope"], "error: container nope is not valid for pod waiting\n"),
+                (["get", "--raw", raw + "?container=nope"], server + "container nope is not valid for pod waiting\n"),
+                (["get", "--raw", raw], server + "a container name must be specified for pod waiting, choose one of: [one two]\n"),
+                (["logs", "running", "--previous"], server + "previous terminated container \"main\" in pod \"running\" not found\n"),
+                (["logs", "imageless"], server + "container \"main\" in pod \"imageless\" is waiting to start: trying and failing to pull image\n"),
+                (["logs", "running", "--tail=-5"], "error: --tail must be greater than or equal to -1\n"),
+                (["get", "--raw", "/api/v1/namespaces/default/pods/running/log?tailLines=x"], ""),
+                (["logs", "nothing"], "error: error from server (NotFound): pods \"nothing\" not found in namespace \"default\"\n"),
+                (["exec", "waiting", "-c", "one", "--", "true"], "error: unable to upgrade connection: container not found (\"one\")\n"),
+            ]
+            for (arguments, error) in cases {
+                let output = try await cluster.run(["kubectl"] + arguments)
+                #expect(output.status == 1, "\(arguments): \(output)")
+                #expect(output.out == "", "\(arguments): \(output)")
+                if error.isEmpty { #expect(output.error.hasPrefix(server), "\(arguments): \(output)") } else { #expect(output.error == error, "\(arguments)") }
+            }
+        }
+    }
+
     @Test("nobody unauthenticated gets in")
     func anonymous() async throws {
         try await KubectlTests.withCluster([]) { cluster, _ in

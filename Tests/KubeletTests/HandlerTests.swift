@@ -40,7 +40,7 @@ struct HandlerTests {
         let bench = Bench()
         try await bench.run { kubelet in
             func logs(_ pod: String = "web", _ container: String = "web", _ query: QueryItems = [:]) async throws -> (status: Int, text: String) {
-                try await Self.body(kubelet.handler.respond(to: Self.request("/containerLogs/default/\(pod)/\(container)", query: query)))
+                try await Self.body(kubelet.handler.respond(to: Self.request("/containerLogs/default/\(pod)/\(container)", query: query, headers: ["accept": "application/json, */*"])))
             }
             await bench.start(pod(oneContainer)) { $0.isReady }
             let directory = bench.directory.path + "/logs/default_web_uid-1/web"
@@ -65,9 +65,37 @@ struct HandlerTests {
         try await bench.run { kubelet in
             let spec: JSON = ["containers": [["name": "web", "image": "nope", "imagePullPolicy": "Never"]]]
             await bench.start(pod(spec)) { $0.waitingReason("web") == "ErrImageNeverPull" }
-            let answer = try await Self.body(kubelet.handler.respond(to: Self.request("/containerLogs/default/web/web")))
-            #expect(answer.status == 400)
-            #expect(answer.text.contains("container \\\"web\\\" in pod \\\"web\\\" is waiting to start: ErrImageNeverPull"))
+            let message = "container \"web\" in pod \"web\" is waiting to start: ErrImageNeverPull"
+            func answer(_ headers: HTTPHeaders) async throws -> (status: Int, text: String) {
+                try await Self.body(kubelet.handler.respond(to: Self.request("/containerLogs/default/web/web", headers: headers)))
+            }
+            // Upstream's API server says nothing of what it accepts, and puts the text into a Status of its own.
+            #expect(try await answer([:]) == (400, message))
+            #expect(try await answer(["accept": "text/plain"]) == (400, message))
+            for accept in ["application/json, */*", "application/vnd.kubernetes.protobuf,application/json;q=0.9", "*/*"] {
+                let status = try await answer(["accept": accept])
+                #expect(status.status == 400)
+                let json = try JSON(parsing: Array(status.text.utf8))
+                #expect(json["kind"]?.string == "Status")
+                #expect(json["reason"]?.string == "BadRequest")
+                #expect(json["code"]?.int == 400)
+                #expect(json["message"]?.string == message)
+            }
+        }
+    }
+
+    @Test("an image that cannot be pulled is told in words")
+    func waitingForImage() async throws {
+        let bench = Bench()
+        try await bench.run { kubelet in
+            func text() async throws -> String { try await Self.body(kubelet.handler.respond(to: Self.request("/containerLogs/default/web/web"))).text }
+            await bench.start(pod(["containers": [["name": "web", "image": "nope", "imagePullPolicy": "IfNotPresent"]]])) { $0.waitingReason("web") == "ErrImagePull" }
+            let failed = try await text()
+            #expect(failed == "container \"web\" in pod \"web\" is waiting to start: image can't be pulled")
+            await bench.clock.advance(by: .seconds(2))
+            _ = await bench.api.status(of: "web") { $0.waitingReason("web") == "ImagePullBackOff" }
+            let waiting = try await text()
+            #expect(waiting == "container \"web\" in pod \"web\" is waiting to start: trying and failing to pull image")
         }
     }
 

@@ -29,19 +29,19 @@ struct ExecHandler: Sendable {
 
     func respond(_ request: ServerRequest, namespace: String, pod: String, container: String) async -> ServerResponse {
         guard let worker = await handler.dispatcher.worker(namespace: namespace, name: pod) else {
-            return KubeletHandler.failure(.notFound, "NotFound", "pod \"\(pod)\" not found")
+            return KubeletHandler.failure(request, .notFound, "NotFound", "pod \"\(pod)\" not found")
         }
         guard let running = await worker.runningContainer(container) else {
-            return KubeletHandler.failure(.notFound, "NotFound", "container not found (\"\(container)\")")
+            return KubeletHandler.failure(request, .notFound, "NotFound", "container not found (\"\(container)\")")
         }
         let exec = Request(request.query)
-        guard !exec.command.isEmpty else { return KubeletHandler.failure(.badRequest, "BadRequest", "you must specify at least 1 command") }
+        guard !exec.command.isEmpty else { return KubeletHandler.failure(request, .badRequest, "BadRequest", "you must specify at least 1 command") }
         guard exec.stdin || exec.stdout || exec.stderr else {
-            return KubeletHandler.failure(.badRequest, "BadRequest", "you must specify at least 1 of stdin, stdout, stderr")
+            return KubeletHandler.failure(request, .badRequest, "BadRequest", "you must specify at least 1 of stdin, stdout, stderr")
         }
         guard request.asksForWebSocket, let subprotocol = RemoteCommandConnection.negotiate(request.headers) else {
             return KubeletHandler.failure(
-                .badRequest, "BadRequest", "expected a WebSocket with one of \(RemoteCommandConnection.subprotocols.joined(separator: ", ")), found none")
+                request, .badRequest, "BadRequest", "expected a WebSocket with one of \(RemoteCommandConnection.subprotocols.joined(separator: ", ")), found none")
         }
         let runtime = handler.services.runtime
         let ended = await worker.end(of: running.id)

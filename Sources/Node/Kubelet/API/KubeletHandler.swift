@@ -11,9 +11,9 @@ public struct KubeletHandler: RequestHandler {
     let watcher: FileWatcher
 
     public func respond(to request: ServerRequest) async -> ServerResponse {
-        guard let client = request.clientCertificate else { return Self.failure(.unauthorized, "Unauthorized", "Unauthorized") }
+        guard let client = request.clientCertificate else { return Self.failure(request, .unauthorized, "Unauthorized", "Unauthorized") }
         guard isAllowed(client) else {
-            return Self.failure(.forbidden, "Forbidden", "Forbidden (user=\(client.commonName), verb=\(verb(of: request)), resource=nodes)")
+            return Self.failure(request, .forbidden, "Forbidden", "Forbidden (user=\(client.commonName), verb=\(verb(of: request)), resource=nodes)")
         }
         let path = request.pathSegments
         switch (path.first, path.count) {
@@ -26,8 +26,8 @@ public struct KubeletHandler: RequestHandler {
         // With the pod's UID, which nothing is looked up by.
         case ("portForward", 4): return await PortForwardHandler(self).respond(request, namespace: path[1], pod: path[2])
         case ("attach", _), ("run", _):
-            return Self.failure(.notImplemented, "NotImplemented", "\(path.first ?? "") is not supported by this node")
-        default: return Self.failure(.notFound, "NotFound", "the server could not find the requested resource")
+            return Self.failure(request, .notImplemented, "NotImplemented", "\(path.first ?? "") is not supported by this node")
+        default: return Self.failure(request, .notFound, "NotFound", "the server could not find the requested resource")
         }
     }
 
@@ -55,12 +55,26 @@ public struct KubeletHandler: RequestHandler {
         return .full(status: .ok, headers: ["content-type": "application/json"], body: list.bytes())
     }
 
-    /// An error as a Kubernetes `Status`, which clients show as it is.
-    static func failure(_ status: HTTPResponseStatus, _ reason: String, _ message: String) -> ServerResponse {
+    /// An error in the form that becomes what users know, whoever passes it on.
+    ///
+    /// Swiftlet's API server passes answers on as they are, and a client that accepts JSON shows a Kubernetes `Status` in
+    /// its own words (`Error from server (BadRequest): …`). Upstream's makes the `Status` itself, of the text that it finds,
+    /// and clients put an upgrade that failed into theirs: neither says what it accepts.
+    static func failure(_ request: ServerRequest, _ status: HTTPResponseStatus, _ reason: String, _ message: String) -> ServerResponse {
+        guard acceptsJSON(request) else {
+            return .full(status: status, headers: ["content-type": "text/plain; charset=utf-8"], body: Array(message.utf8))
+        }
         let body: JSON = [
             "kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Failure", "message": JSON(message), "reason": JSON(reason),
             "code": JSON(status.code),
         ]
         return .full(status: status, headers: ["content-type": "application/json"], body: body.bytes())
+    }
+
+    private static func acceptsJSON(_ request: ServerRequest) -> Bool {
+        request.headers[canonicalForm: "accept"].contains { value in
+            let type = value.prefix { $0 != ";" }.lowercased()
+            return ["application/json", "application/*", "*/*"].contains(type)
+        }
     }
 }

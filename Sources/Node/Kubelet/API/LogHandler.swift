@@ -9,15 +9,15 @@ struct LogHandler {
     init(_ handler: KubeletHandler) { self.handler = handler }
 
     func respond(_ request: ServerRequest, namespace: String, pod: String, container: String) async -> ServerResponse {
-        guard request.method == .GET else { return KubeletHandler.failure(.methodNotAllowed, "MethodNotAllowed", "expected GET, found \(request.method)") }
+        guard request.method == .GET else { return KubeletHandler.failure(request, .methodNotAllowed, "MethodNotAllowed", "expected GET, found \(request.method)") }
         guard let worker = await handler.dispatcher.worker(namespace: namespace, name: pod) else {
-            return KubeletHandler.failure(.notFound, "NotFound", "pod \"\(pod)\" not found")
+            return KubeletHandler.failure(request, .notFound, "NotFound", "pod \"\(pod)\" not found")
         }
         do {
             let options = try LogOptions(query: { request.query[$0] }, now: handler.services.clock.now())
             let source = try await worker.logSource(container, previous: options.previous)
             guard HostFiles.exists(source.path) || source.id != nil else {
-                return KubeletHandler.failure(.notFound, "NotFound", "the log of container \"\(container)\" in pod \"\(pod)\" is gone")
+                return KubeletHandler.failure(request, .notFound, "NotFound", "the log of container \"\(container)\" in pod \"\(pod)\" is gone")
             }
             let ended: AsyncStream<Void>
             if let id = source.id, options.follow { ended = await worker.end(of: id) } else { ended = AsyncStream { $0.finish() } }
@@ -26,9 +26,9 @@ struct LogHandler {
                 try await reader.run(ended: ended) { try await writer.write($0) }
             }
         } catch let error as KubeletError {
-            return KubeletHandler.failure(.badRequest, "BadRequest", error.message)
+            return KubeletHandler.failure(request, .badRequest, "BadRequest", error.message)
         } catch {
-            return KubeletHandler.failure(.internalServerError, "InternalError", "\(error)")
+            return KubeletHandler.failure(request, .internalServerError, "InternalError", "\(error)")
         }
     }
 }

@@ -1,3 +1,4 @@
+internal import BlockingCalls
 import Glibc
 internal import NIOCore
 internal import NIOPosix
@@ -33,7 +34,7 @@ struct PodConnection: Sendable {
     private static func connect(_ descriptor: Int32, _ family: SocketFamily, _ port: UInt16) async throws -> Int32 {
         let code = startConnecting(descriptor, family, port)
         guard code == EINPROGRESS || code == EINTR else { return code }
-        return try await BlockingWork.run {
+        return try await BlockingThreads.kubelet.run {
             var event = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
             let count = poll(&event, 1, acceptLimit)
             guard count > 0 else { return count == 0 ? ETIMEDOUT : errno }

@@ -17,16 +17,16 @@ struct PortForwardHandler: Sendable {
 
     func respond(_ request: ServerRequest, namespace: String, pod: String) async -> ServerResponse {
         guard let worker = await handler.dispatcher.worker(namespace: namespace, name: pod) else {
-            return KubeletHandler.failure(.notFound, "NotFound", "pod \"\(pod)\" not found")
+            return KubeletHandler.failure(request, .notFound, "NotFound", "pod \"\(pod)\" not found")
         }
         guard let sandbox = await worker.readySandbox() else {
-            return KubeletHandler.failure(.internalServerError, "InternalError", "sandbox not found for pod \"\(pod)\"")
+            return KubeletHandler.failure(request, .internalServerError, "InternalError", "sandbox not found for pod \"\(pod)\"")
         }
         let forwarder = PortForwarder(
             runtime: handler.services.runtime, sandbox: sandbox.id, pod: "\(pod)_\(namespace)", uid: worker.uid, logger: handler.services.logger)
         let offered = request.headers[canonicalForm: "sec-websocket-protocol"].map(String.init)
         guard request.asksForWebSocket else {
-            return KubeletHandler.failure(.badRequest, "BadRequest", "unable to upgrade: expected a WebSocket with the subprotocol \(Self.tunnelSubprotocol)")
+            return KubeletHandler.failure(request, .badRequest, "BadRequest", "unable to upgrade: expected a WebSocket with the subprotocol \(Self.tunnelSubprotocol)")
         }
         if offered.contains(Self.tunnelSubprotocol) {
             return .webSocket(subprotocol: Self.tunnelSubprotocol) { connection in
@@ -36,14 +36,14 @@ struct PortForwardHandler: Sendable {
         if let subprotocol = Self.channelSubprotocols.first(where: { offered.contains($0) }) {
             let ports: [UInt16]
             do { ports = try Self.ports(of: request.query) } catch {
-                return KubeletHandler.failure(.badRequest, "BadRequest", error.message)
+                return KubeletHandler.failure(request, .badRequest, "BadRequest", error.message)
             }
             return .webSocket(subprotocol: subprotocol) { connection in
                 try await Self.until(sandbox.ended) { try await forwarder.serveChannels(connection, ports: ports) }
             }
         }
         return KubeletHandler.failure(
-            .badRequest, "BadRequest",
+            request, .badRequest, "BadRequest",
             "expected a WebSocket with one of \(([Self.tunnelSubprotocol] + Self.channelSubprotocols).joined(separator: ", ")), found \(offered.isEmpty ? "none" : offered.joined(separator: ", "))")
     }
 

@@ -73,8 +73,13 @@ extension PodWorker {
 
     private func isWaiting(_ name: String) -> Bool { statusEntry(name)?[path: "state", "waiting"] != nil }
 
+    /// What a reader of the log is told; what an image's failure means is said in more words.
     private func waitingReason(_ name: String) -> String {
-        statusEntry(name)?[path: "state", "waiting", "reason"]?.string ?? ContainerStatusBuilder.creating
+        switch statusEntry(name)?[path: "state", "waiting", "reason"]?.string ?? ContainerStatusBuilder.creating {
+        case "ErrImagePull": "image can't be pulled"
+        case "ImagePullBackOff": "trying and failing to pull image"
+        case let reason: reason
+        }
     }
 
     private func statusEntry(_ name: String) -> JSON? {
