@@ -62,7 +62,7 @@ let package = Package(
         .executableTarget(
             name: "swiftlet",
             dependencies: ["KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", "LinuxSystem", "BlockingCalls", "Netlink", "Cgroups", "Images", "Runtime", "PodNetwork",
-                           "Kubelet", "Storage", "APIServer", "Scheduler", "Controllers", "ControlPlane", arguments, logging, yams],
+                           "ServiceProxy", "ClusterDNS", "Kubelet", "Storage", "APIServer", "Scheduler", "Controllers", "ControlPlane", arguments, logging, yams],
             path: "Sources/swiftlet", swiftSettings: swift),
 
         // Kube: the API and the ways to speak it.
@@ -148,4 +148,3 @@ let package = Package(
         tests("EndToEndTests", ["LinuxSystem", "JSONTree", "KubeClient", "KubeTypes", "KubeAPI"], exclude: ["Clients"]),
     ]
 )
-                           "Kubelet", "ClusterDNS", "Storage", "APIServer", "Scheduler", "Controllers", "ControlPlane", arguments, logging, yams],
