@@ -9,6 +9,9 @@ struct NodeCommand: AsyncParsableCommand {
     @OptionGroup var node: NodeOptions
     @OptionGroup var logs: LogOptions
 
+    @Option(name: .customLong("service-cidr"), help: "The addresses of Services.")
+    var serviceCIDR = "10.96.0.0/16"
+
     @Option(help: "How to reach the API server, and as whom; by default the one that 'swiftlet up' makes.")
     var kubeconfig: String?
 
@@ -24,7 +27,7 @@ struct NodeCommand: AsyncParsableCommand {
         guard Files.exists(path) else { throw Failure("found no kubeconfig at \(path): name one with --kubeconfig") }
         guard Files.exists(pki + "/kubelet.crt") else { throw Failure("found no serving certificate at \(pki)/kubelet.crt") }
         let agent = NodeAgent(
-            directories: directories, options: node, nodeName: try node.nodeName ?? HostName.read(), addresses: [node.nodeIP ?? NodeAddress.detect()],
+            directories: directories, options: node, serviceCIDR: serviceCIDR, nodeName: try node.nodeName ?? HostName.read(), addresses: [node.nodeIP ?? NodeAddress.detect()],
             kubeconfig: path, pki: pki, logger: try logs.make("swiftlet"))
         try await Interrupts.cancelling { try await agent.run() }
         withExtendedLifetime(pidFile) {}

@@ -36,7 +36,7 @@ struct Up: AsyncParsableCommand {
             throw Failure("cannot make the cluster's certificates in \(directories.dataDir): \(error)")
         }
         let child = ControlPlaneChild(program: try Executable.path(), arguments: childArguments, logger: logger)
-        let agent = NodeAgent(directories: directories, options: node, nodeName: name, addresses: [address], kubeconfig: pki.kubeletKubeconfig, pki: pki.rootDirectory, logger: logger)
+        let agent = NodeAgent(directories: directories, options: node, serviceCIDR: controlPlane.serviceCIDR, nodeName: name, addresses: [address], kubeconfig: pki.kubeletKubeconfig, pki: pki.rootDirectory, logger: logger)
         let kubeconfig = pki.adminKubeconfig
         try await Interrupts.cancelling {
             try await withThrowingTaskGroup(of: Void.self) { group in

@@ -9,11 +9,13 @@ import Logging
 import Netlink
 import PodNetwork
 import Runtime
+import ServiceProxy
 
 /// The agent: images, network, runtime, kubelet and its API, put together.
 struct NodeAgent: Sendable {
     var directories: Directories
     var options: NodeOptions
+    var serviceCIDR: String
     var nodeName: String
     /// The primary one first.
     var addresses: [String]
@@ -34,7 +36,7 @@ struct NodeAgent: Sendable {
 
         let transport = try NetworkTransport(kubeconfig: Kubeconfig(path: kubeconfig))
         let client = KubeClient(transport: transport)
-        let traffic = NodeTraffic(network: network, client: client, logger: logger)
+        let traffic = try NodeTraffic(network: network, node: description(), aliases: [], client: client, logger: logger)
         let kubelet = try Kubelet(
             configuration: KubeletConfiguration(
                 nodeName: nodeName, nodeAddresses: addresses, dataDirectory: directories.dataDir, logDirectory: options.logDir, port: options.kubeletPort,
@@ -51,6 +53,13 @@ struct NodeAgent: Sendable {
         }
         await runtime.shutdown()
         try await transport.shutdown()
+    }
+
+    /// This node as its Services see it.
+    private func description() throws -> NodeDescription {
+        guard let services = IPPrefix(serviceCIDR) else { throw Failure("expected --service-cidr to be a range such as 10.96.0.0/16, found '\(serviceCIDR)'") }
+        return NodeDescription(
+            name: nodeName, addresses: addresses.compactMap { IPAddress($0) }, podCIDRs: try Self.network(options).podCIDRs, serviceCIDRs: [services])
     }
 
     private func serverConfiguration() throws -> HTTPServerConfiguration {
