@@ -14,6 +14,8 @@ struct PodServices: Sendable {
     var store: PodStore
     var volumes: VolumeManager
     var references: ConfigObjects
+    var tokens: ServiceAccountTokens
+    var links: ServiceDirectory
     var node: NodeFacts
     var logger: Logger
 }
