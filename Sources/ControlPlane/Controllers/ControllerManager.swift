@@ -12,12 +12,16 @@ public protocol Controller: Sendable {
 public struct ControllerManager: Sendable {
     private let controllers: [any Controller]
 
-    public init(client: KubeClient, resources: [ResourceReference], logger: Logger) {
+    /// - Parameters:
+    ///   - client: the client of a controller, which acts as the service account of this name in kube-system.
+    ///   - rootCertificate: PEM; what pods know the API server by.
+    public init(client: (_ controller: String) -> KubeClient, resources: [ResourceReference], rootCertificate: String, logger: Logger) {
         controllers = [
-            NamespaceController(client: client, resources: resources, logger: logger),
-            ServiceAccountController(client: client, logger: logger),
-            NodeLifecycleController(client: client, logger: logger),
-            PodCollectionController(client: client, logger: logger),
+            NamespaceController(client: client("namespace-controller"), resources: resources, logger: logger),
+            ServiceAccountController(client: client("service-account-controller"), logger: logger),
+            RootCertificateController(client: client("root-ca-cert-publisher"), certificate: rootCertificate, logger: logger),
+            NodeLifecycleController(client: client("node-controller"), logger: logger),
+            PodCollectionController(client: client("pod-garbage-collector"), logger: logger),
         ]
     }
 
