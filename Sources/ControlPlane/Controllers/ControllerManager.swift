@@ -13,26 +13,29 @@ public struct ControllerManager: Sendable {
     private let informers: SharedInformers
     private let events: EventRecorder
 
-    /// - Parameter rootCertificate: the authority of the API server's certificate, as PEM; every namespace gets it.
-    public init(client: KubeClient, rootCertificate: String, logger: Logger) {
-        self.init(client: client, rootCertificate: rootCertificate, clock: .system, logger: logger)
+    /// - Parameters:
+    ///   - client: the client of a controller, which acts as the service account of this name in kube-system.
+    ///   - shared: the client of what all share: it reads everything and writes events.
+    ///   - rootCertificate: the authority of the API server's certificate, as PEM; every namespace gets it.
+    public init(client: (_ controller: String) -> KubeClient, shared: KubeClient, rootCertificate: String, logger: Logger) {
+        self.init(client: client, shared: shared, rootCertificate: rootCertificate, clock: .system, logger: logger)
     }
 
-    init(client: KubeClient, rootCertificate: String, clock: ControllerClock, logger: Logger) {
-        let informers = SharedInformers(client: client, logger: logger)
-        let events = EventRecorder(client: client, clock: clock, logger: logger)
+    init(client: (String) -> KubeClient, shared: KubeClient, rootCertificate: String, clock: ControllerClock, logger: Logger) {
+        let informers = SharedInformers(client: shared, logger: logger)
+        let events = EventRecorder(client: shared, clock: clock, logger: logger)
         (self.informers, self.events) = (informers, events)
         controllers = [
-            NamespaceController(client: client, informers: informers, clock: clock, logger: logger),
-            ServiceAccountController(client: client, informers: informers, clock: clock, logger: logger),
-            RootCertificateController(client: client, informers: informers, certificate: rootCertificate, clock: clock, logger: logger),
-            NodeLifecycleController(client: client, informers: informers, clock: clock, logger: logger),
-            PodCollectionController(client: client, informers: informers, clock: clock, logger: logger),
-            DeploymentController(client: client, informers: informers, events: events, clock: clock, logger: logger),
-            ReplicaSetController(client: client, informers: informers, events: events, clock: clock, logger: logger),
-            EndpointSliceController(client: client, informers: informers, clock: clock, logger: logger),
-            EndpointsController(client: client, informers: informers, clock: clock, logger: logger),
-            GarbageCollector(client: client, clock: clock, logger: logger),
+            NamespaceController(client: client("namespace-controller"), informers: informers, clock: clock, logger: logger),
+            ServiceAccountController(client: client("service-account-controller"), informers: informers, clock: clock, logger: logger),
+            RootCertificateController(client: client("root-ca-cert-publisher"), informers: informers, certificate: rootCertificate, clock: clock, logger: logger),
+            NodeLifecycleController(client: client("node-controller"), informers: informers, clock: clock, logger: logger),
+            PodCollectionController(client: client("pod-garbage-collector"), informers: informers, clock: clock, logger: logger),
+            DeploymentController(client: client("deployment-controller"), informers: informers, events: events, clock: clock, logger: logger),
+            ReplicaSetController(client: client("replicaset-controller"), informers: informers, events: events, clock: clock, logger: logger),
+            EndpointSliceController(client: client("endpointslice-controller"), informers: informers, clock: clock, logger: logger),
+            EndpointsController(client: client("endpoint-controller"), informers: informers, clock: clock, logger: logger),
+            GarbageCollector(client: client("generic-garbage-collector"), clock: clock, logger: logger),
         ]
     }
 
