@@ -112,9 +112,8 @@ struct ClusterRoleAggregatorTests {
 @Suite("Controllers by their own names", .timeLimit(.minutes(1)))
 struct ControllerIdentityTests {
     private func run(_ server: InProcessServer) -> Task<Void, Never> {
-        let resources = APIRegistry.builtIn.definitions.filter { $0.verbs.contains("deletecollection") && $0.reference.group != "events.k8s.io" }.map(\.reference)
         let manager = ControllerManager(
-            client: { server.client(ControlPlaneIdentity.controller($0)) }, resources: resources, rootCertificate: "PEM", logger: server.logger)
+            client: { server.client(ControlPlaneIdentity.controller($0)) }, shared: server.client(ControlPlaneIdentity.controllerManager), rootCertificate: "PEM", logger: server.logger)
         return Task { await manager.run() }
     }
 

@@ -17,15 +17,16 @@ public struct ControllerManager: Sendable {
     ///   - client: the client of a controller, which acts as the service account of this name in kube-system.
     ///   - shared: the client of what all share: it reads everything and writes events.
     ///   - rootCertificate: the authority of the API server's certificate, as PEM; every namespace gets it.
-    public init(client: (_ controller: String) -> KubeClient, shared: KubeClient, rootCertificate: String, logger: Logger) {
-        self.init(client: client, shared: shared, rootCertificate: rootCertificate, clock: .system, logger: logger)
+    ///   - dns: how the nodes' DNS servers are found; nil if they serve none.
+    public init(client: (_ controller: String) -> KubeClient, shared: KubeClient, rootCertificate: String, dns: ClusterDNSService? = nil, logger: Logger) {
+        self.init(client: client, shared: shared, rootCertificate: rootCertificate, dns: dns, clock: .system, logger: logger)
     }
 
-    init(client: (String) -> KubeClient, shared: KubeClient, rootCertificate: String, clock: ControllerClock, logger: Logger) {
+    init(client: (String) -> KubeClient, shared: KubeClient, rootCertificate: String, dns: ClusterDNSService?, clock: ControllerClock, logger: Logger) {
         let informers = SharedInformers(client: shared, logger: logger)
         let events = EventRecorder(client: shared, clock: clock, logger: logger)
         (self.informers, self.events) = (informers, events)
-        controllers = [
+        var controllers: [any Controller] = [
             NamespaceController(client: client("namespace-controller"), informers: informers, clock: clock, logger: logger),
             ServiceAccountController(client: client("service-account-controller"), informers: informers, clock: clock, logger: logger),
             RootCertificateController(client: client("root-ca-cert-publisher"), informers: informers, certificate: rootCertificate, clock: clock, logger: logger),
@@ -37,6 +38,10 @@ public struct ControllerManager: Sendable {
             EndpointsController(client: client("endpoint-controller"), informers: informers, clock: clock, logger: logger),
             GarbageCollector(client: client("generic-garbage-collector"), clock: clock, logger: logger),
         ]
+        if let dns {
+            controllers.append(ClusterDNSController(client: client("cluster-dns-controller"), informers: informers, configuration: dns, clock: clock, logger: logger))
+        }
+        self.controllers = controllers
     }
 
     /// Runs until cancelled.

@@ -7,27 +7,21 @@ import Logging
 /// Keeps the `kube-dns` Service and its slices. A Service of that name with a selector is somebody's own DNS: it is left alone.
 struct ClusterDNSController: Controller {
     let client: KubeClient
+    let informers: SharedInformers
     let configuration: ClusterDNSService
+    let clock: ControllerClock
     let logger: Logger
-    var backoff = Backoff()
 
     func run() async {
-        let nodes = Informer<Node>(client, logger: logger, backoff: backoff)
-        let namespace = ClusterDNSService.namespace
-        let services = Informer<Service>(
-            client, namespace: namespace, options: .init(fieldSelector: "metadata.name=\(ClusterDNSService.name)"), logger: logger, backoff: backoff)
-        let slices = Informer<EndpointSlice>(
-            client, namespace: namespace, options: .init(labelSelector: "endpointslice.kubernetes.io/managed-by=\(ClusterDNSService.manager)"), logger: logger,
-            backoff: backoff)
-        let queue = RetryingQueue(backoff: backoff) { _ in try await reconcile(nodes, services, slices) }
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await nodes.run() }
-            group.addTask { await services.run() }
-            group.addTask { await slices.run() }
-            group.addTask { for await change in nodes.changes() where Self.matters(change) { await queue.work("") } }
-            group.addTask { for await _ in services.changes() { await queue.work("") } }
-            for await _ in slices.changes() { await queue.work("") }
-        }
+        // One thing to look after, so one key.
+        let queue = RetryingQueue<String>(clock: clock, logger: logger)
+        queue.add(ClusterDNSService.name)
+        let sources = [
+            ChangeSource(informers.nodes) { if Self.matters($0) { queue.add(ClusterDNSService.name) } },
+            ChangeSource(informers.services) { if $0.object.map(Self.isOurs) == true { queue.add(ClusterDNSService.name) } },
+            ChangeSource(informers.endpointSlices) { if $0.object.map(Self.isOurs) == true { queue.add(ClusterDNSService.name) } },
+        ]
+        await Following.run(sources) { await queue.run { _ in try await reconcile() } }
     }
 
     /// Heartbeats change nothing here.
@@ -38,25 +32,23 @@ struct ClusterDNSController: Controller {
             || (node.metadata.deletionTimestamp == nil) != (previous.metadata.deletionTimestamp == nil)
     }
 
-    /// - Returns: true when nothing is left to do.
-    private func reconcile(_ nodes: Informer<Node>, _ services: Informer<Service>, _ slices: Informer<EndpointSlice>) async throws -> Bool {
-        // Their next change, or their completeness, comes back here.
-        guard nodes.hasSynced, services.hasSynced, slices.hasSynced else { return true }
-        guard let service = services.object(namespace: ClusterDNSService.namespace, name: ClusterDNSService.name) else {
-            do { _ = try await client.create(Service.resource, namespace: ClusterDNSService.namespace, configuration.service) } catch {
-                logger.debug("creating the Service \(ClusterDNSService.name): \(error)")
-                throw error
-            }
-            return true
-        }
-        let isForeign = !service.spec.selector.isEmpty
-        for change in configuration.changes(from: slices.objects, to: isForeign ? [] : nodes.objects) {
-            do { try await carryOut(change) } catch {
-                logger.debug("changing the EndpointSlices of \(ClusterDNSService.name): \(error)")
-                throw error
+    private static func isOurs(_ service: Service) -> Bool { service.namespace == ClusterDNSService.namespace && service.name == ClusterDNSService.name }
+
+    private static func isOurs(_ slice: EndpointSlice) -> Bool {
+        slice.namespace == ClusterDNSService.namespace && slice.metadata.labels["endpointslice.kubernetes.io/managed-by"] == ClusterDNSService.manager
+    }
+
+    private func reconcile() async throws -> WorkResult {
+        let service = informers.services.object(namespace: ClusterDNSService.namespace, name: ClusterDNSService.name)
+        if service == nil {
+            do { _ = try await client.create(Service.resource, namespace: ClusterDNSService.namespace, configuration.service) } catch let error as KubeError where error.isAlreadyExists {
+                return .retry  // The copy lags behind: look again.
             }
         }
-        return true
+        let isForeign = service?.spec.selector.isEmpty == false
+        let existing = informers.endpointSlices.objects.filter(Self.isOurs)
+        for change in configuration.changes(from: existing, to: isForeign ? [] : informers.nodes.objects) { try await carryOut(change) }
+        return .done
     }
 
     private func carryOut(_ change: ClusterDNSService.Change) async throws {
