@@ -137,7 +137,7 @@ let package = Package(
         tests("SchedulerTests", ["Scheduler", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient"]),
         tests("ControllersTests", ["Controllers", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient"]),
         tests("ControlPlaneTests", [asn1, "ControlPlane", "Storage", "APIServer", "KubeAPI", "JSONTree", "KubeClient", "KubeHTTP", x509]),
-        tests("NodeTests", ["KubeAPI", "Kubelet", "Runtime", "Images", "OCISpec", "ShimProtocol", "LinuxSystem", "Cgroups", "Seccomp", "Netlink", "PodNetwork", "ServiceProxy", "JSONTree", logging]),
+        tests("NodeTests", ["KubeAPI", "KubeTypes", "KubeClient", "Kubelet", "Runtime", "Images", "OCISpec", "ShimProtocol", "LinuxSystem", "Cgroups", "Seccomp", "Netlink", "PodNetwork", "ServiceProxy", "JSONTree", logging]),
         tests("EndToEndTests", ["LinuxSystem", "JSONTree", "KubeClient", "KubeTypes", "KubeAPI"], exclude: ["Clients"]),
     ]
 )

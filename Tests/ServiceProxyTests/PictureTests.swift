@@ -145,13 +145,13 @@ struct TableModel {
         #expect(owner() == endpoint(2).address)
         tell([old.name: old])
         #expect(owner() == endpoint(1).address)
-        tell([old.name: .some(nil)])
+        tell([old.name: nil])
         #expect(owner() == endpoint(2).address)
         tell([old.name: old, new.name: new])
         #expect(owner() == endpoint(1).address)
         tell([old.name: service("a", 1)])
         #expect(owner() == endpoint(2).address)
-        tell([old.name: .some(nil), new.name: .some(nil)])
+        tell([old.name: nil, new.name: nil])
         #expect(model.elements.isEmpty)
     }
 
