@@ -144,7 +144,7 @@ let package = Package(
         tests("SchedulerTests", ["Scheduler", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient"]),
         tests("ControllersTests", ["Controllers", "ControlPlane", "APIServer", "Storage", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", logging]),
         tests("ControlPlaneTests", [asn1, "ControlPlane", "Storage", "APIServer", "Controllers", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", x509, logging]),
-        tests("NodeTests", ["KubeAPI", "Kubelet", "Runtime", "Images", "OCISpec", "ShimProtocol", "LinuxSystem", "Cgroups", "Seccomp", "Netlink", "PodNetwork", "ServiceProxy", "JSONTree", logging]),
+        tests("NodeTests", ["KubeAPI", "KubeTypes", "KubeClient", "Kubelet", "Runtime", "Images", "OCISpec", "ShimProtocol", "LinuxSystem", "Cgroups", "Seccomp", "Netlink", "PodNetwork", "ServiceProxy", "JSONTree", logging]),
         tests("EndToEndTests", ["LinuxSystem", "JSONTree", "KubeClient", "KubeTypes", "KubeAPI"], exclude: ["Clients"]),
     ]
 )

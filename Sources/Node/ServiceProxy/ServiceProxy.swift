@@ -49,8 +49,15 @@ public actor ServiceProxy {
     private var waiting: [(version: UInt64, continuation: CheckedContinuation<Void, any Error>)] = []
     private var hasEnded = false
 
+    /// Repairs of the last while: who fights over the table must not keep the machine busy.
+    private var repairs = 0
+    static let mostRepairs = 10
+    private static let repairWindow = Duration.seconds(10)
+
     private enum Wake: Sendable {
         case work
+        /// A repair is no longer a recent one.
+        case calm
         case kernel(TableMonitor.Event)
         case audit
     }
@@ -83,9 +90,7 @@ public actor ServiceProxy {
     public nonisolated func submit(_ changes: ServiceChange...) { submit(changes) }
 
     public nonisolated func submit(_ changes: some Sequence<ServiceChange>) {
-        var isNews = false
-        for change in changes where store.take(change) { isNews = true }
-        if isNews { wake.yield(.work) }
+        if store.take(changes) { wake.yield(.work) }
     }
 
     /// Takes in what an informer holds. One reader at a time: what was read earlier must not be told later.
@@ -127,15 +132,15 @@ public actor ServiceProxy {
             }
             var failures = 0
             for await reason in wakes {
-                if await handle(reason) {
-                    failures = 0
-                    continue
+                let before = repairs
+                let isDone = await handle(reason)
+                if repairs > before {
+                    group.addTask { if (try? await clock.sleep(for: Self.repairWindow)) != nil { wake.yield(.calm) } }
                 }
-                failures += 1
+                failures = isDone ? 0 : failures + 1
+                if isDone { continue }
                 let pause = Duration.milliseconds(min(100 << min(failures, 9), 30_000))
-                group.addTask {
-                    if (try? await clock.sleep(for: pause)) != nil { wake.yield(.work) }
-                }
+                group.addTask { if (try? await clock.sleep(for: pause)) != nil { wake.yield(.work) } }
             }
             await kernel.stopWatching()
             group.cancelAll()
@@ -149,13 +154,16 @@ public actor ServiceProxy {
         do {
             switch reason {
             case .work: break
+            case .calm: repairs -= 1
             case .kernel(.foreign(let change)):
                 // What came before our own last replacement has been made good by it.
                 if await change.generation.isAfter(kernel.lastReplacement), rebuild == nil { rebuild = .foreign(change.description) }
             case .kernel(.overrun), .audit: try await audit()
             }
-            try await work()
-            if await kernel.takeMissed() { try await audit(); try await work() }
+            if try await !work() {
+                try await audit()
+                _ = try await work()
+            }
             return true
         } catch {
             let error = error as? ServiceProxyError ?? ServiceProxyError(.kernel, "\(error)", cause: error)
@@ -175,19 +183,26 @@ public actor ServiceProxy {
         if !differences.isEmpty { rebuild = .foreign(differences.joined(separator: "; ")) }
     }
 
-    private func work() async throws {
+    /// - Returns: false if something of others may have gone unheard.
+    private func work() async throws -> Bool {
         let reason = rebuild
-        let isNewNode = switch reason {
-        case .first?, .nodeChanged?: true
-        case .foreign?, .failed?, nil: false
+        let isNewNode: Bool
+        switch reason {
+        case .first?, .nodeChanged?: isNewNode = true
+        case .foreign?:
+            // Others do it again and again: the next calm moment wakes us.
+            if repairs >= Self.mostRepairs { return true }
+            isNewNode = false
+        case .failed?, nil: isNewNode = false
         }
-        guard let work = store.work(all: isNewNode) else { return }
+        guard let work = store.work(all: isNewNode) else { return true }
+        var isSure = true
         do {
             let change = picture.update(work.services, slices: { work.slices[$0] ?? [] }, node: node)
             if let reason {
-                try await replace(reason)
+                isSure = try await replace(reason)
             } else if !change.isEmpty {
-                try await apply(change)
+                isSure = try await apply(change)
             }
         } catch {
             // The picture has the changes already; the table gets all of it next time.
@@ -196,23 +211,26 @@ public actor ServiceProxy {
         }
         done = max(done, work.version)
         finishWaiting(upTo: done, nil)
+        return isSure
     }
 
-    private func apply(_ change: PictureChange) async throws {
+    private func apply(_ change: PictureChange) async throws -> Bool {
+        let isSure: Bool
         do {
-            try await kernel.apply(change)
+            isSure = try await kernel.apply(change)
         } catch {
             // The table is not what we took it for: made anew at once. A foreign change can be quicker than the news of it.
             logger.warning("services: \(error): the table is made anew")
-            try await replace(.foreign("\(error)"))
+            return try await replace(.foreign("\(error)"))
         }
         if !change.connections.isEmpty { try await kernel.endConnections(change.connections) }
+        return isSure
     }
 
-    private func replace(_ reason: Rebuild) async throws {
+    private func replace(_ reason: Rebuild) async throws -> Bool {
         let node = node
         try await kernel.setUpRoute(node)
-        try await kernel.replace(picture.elements, node: node)
+        let isSure = try await kernel.replace(picture.elements, node: node)
         // The node may have changed meanwhile.
         rebuild = node == self.node ? nil : .nodeChanged
         try await kernel.endConnections(picture.connections, isComplete: true, ranges: node.serviceCIDRs)
@@ -221,10 +239,12 @@ public actor ServiceProxy {
             logger.info("services: rules are in place for \(picture.services.count) services")
             handler(.started(services: picture.services.count))
         case .foreign(let cause):
+            repairs += 1
             logger.warning("services: rules were changed by others and have been restored: \(cause)")
             handler(.repaired(cause: cause))
         case .nodeChanged, .failed: break
         }
+        return isSure
     }
 
     private func finishWaiting(upTo version: UInt64, _ error: (any Error)?) {

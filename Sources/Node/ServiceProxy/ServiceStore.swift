@@ -25,6 +25,8 @@ final class ServiceStore: Sendable {
         var version: UInt64 = 0
         var hasServices = false
         var hasSlices = false
+        /// Somebody has been woken and has not looked yet.
+        var isPending = false
 
         /// - Returns: whether it changed anything.
         mutating func take(_ change: ServiceChange) -> Bool {
@@ -68,13 +70,23 @@ final class ServiceStore: Sendable {
 
     private let state = Mutex(State())
 
-    func take(_ change: ServiceChange) -> Bool { state.withLock { $0.take(change) } }
+    /// - Returns: whether somebody must be woken to look: once for all that comes until they do.
+    func take(_ changes: some Sequence<ServiceChange>) -> Bool {
+        state.withLock { state in
+            var isNews = false
+            for change in changes where state.take(change) { isNews = true }
+            defer { state.isPending = state.isPending || isNews }
+            return isNews && !state.isPending
+        }
+    }
+
     var version: UInt64 { state.withLock { $0.version } }
 
     /// The Services that have changed; nil until everything has been told once.
     /// - Parameter all: every Service, changed or not.
     func work(all: Bool) -> Work? {
         state.withLock { state in
+            state.isPending = false
             guard state.hasServices, state.hasSlices else { return nil }
             if all { state.dirty.formUnion(state.services.keys) }
             var work = Work(version: state.version, services: [:], slices: [:])
@@ -86,7 +98,4 @@ final class ServiceStore: Sendable {
             return work
         }
     }
-
-    /// Work that could not be done is to be done again.
-    func putBack(_ work: Work) { state.withLock { $0.dirty.formUnion(work.services.keys) } }
 }

@@ -33,7 +33,7 @@ final class ServiceNode: Sendable {
             serviceCIDRs: [try #require(IPPrefix("10.96.0.0/16")), try #require(IPPrefix("fd00:10:96::/112"))])
     }
 
-    init() async throws {
+    init(clock: any Clock<Duration> = ContinuousClock()) async throws {
         host = try NetworkNode()
         before = try LeakAudit(network: host.node)
         network = try host.network()
@@ -41,7 +41,7 @@ final class ServiceNode: Sendable {
         configuration = ServiceProxyConfiguration(namespacePath: host.node.path)
         let (events, continuation) = AsyncStream<ServiceProxyEvent>.makeStream()
         self.events = events
-        let proxy = try ServiceProxy(configuration: configuration, node: Self.description(), logger: Logger(label: "test")) { continuation.yield($0) }
+        let proxy = try ServiceProxy(configuration: configuration, node: Self.description(), clock: clock, logger: Logger(label: "test")) { continuation.yield($0) }
         self.proxy = proxy
         proxy.submit(.servicesComplete, .slicesComplete)
         running = Task { await proxy.run() }

@@ -4,7 +4,7 @@ import Netlink
 import Testing
 
 /// Others change the table; the proxy hears of it and makes it good.
-@Suite(.serialized) struct ServiceRepairTests {
+@Suite(.serialized, .privileged) struct ServiceRepairTests {
     /// The cause of the next repair.
     func repair(_ events: inout AsyncStream<ServiceProxyEvent>.AsyncIterator) async -> String? {
         while let event = await events.next() { if case .repaired(let cause) = event { return cause } }
@@ -38,6 +38,47 @@ import Testing
         try await node.end()
     }
 
+    /// Two who fight over the table must not keep the machine busy.
+    @Test(.timeLimit(.minutes(1))) func aFightIsLimited() async throws {
+        let clock = ManualClock()
+        let node = try await ServiceNode(clock: clock)
+        let pod = try await node.pod("pod")
+        try await node.serve([pod.endpoint])
+        var events = node.events.makeAsyncIterator()
+        for _ in 0..<ServiceProxy.mostRepairs {
+            try node.node.run("nft", "delete", "table", "inet", "swiftlet-services")
+            #expect(await repair(&events) != nil)
+        }
+        // The audit, and the end of each repair's while.
+        await clock.waitForSleepers(ServiceProxy.mostRepairs + 1)
+        try node.node.run("nft", "delete", "table", "inet", "swiftlet-services")
+        // News, which wake it: not even they end the pause.
+        node.proxy.submit(.serviceRemoved(ObjectName("test", "other")), .service(.init(ObjectName("test", "other"), clusterIPs: [], ports: [])))
+        #expect(try !node.node.run("nft", "list", "tables").contains("swiftlet-services"))
+        clock.advance(by: .seconds(10))
+        #expect(await repair(&events) != nil)
+        #expect(try node.node.call("10.96.0.1", 80).server == "pod")
+        try await node.end()
+    }
+
+    /// Nobody tells of it: the audit does.
+    @Test(.timeLimit(.minutes(1))) func auditsGoOnByTheClock() async throws {
+        let clock = ManualClock()
+        let node = try await ServiceNode(clock: clock)
+        try await node.serve([])
+        await clock.waitForSleepers(1)
+        // The route is watched by nobody else.
+        try node.node.run("ip", "link", "delete", "swl-services")
+        #expect(try !node.node.run("ip", "route").contains("10.96.0.0/16"))
+        clock.advance(by: .seconds(600))
+        let links = try NetlinkSocket.open(.route, inside: node.node.path)
+        try links.join(group: NetlinkGroup.routes4)
+        let routes = try RouteSocket(inside: node.node.path)
+        // The route may be there already; else the news of it comes.
+        while try !routes.routes(.v4).contains(where: { $0.destination == IPPrefix("10.96.0.0/16") }) { _ = try links.receive() }
+        try await node.end()
+    }
+
     /// The change is quicker than the news of it.
     @Test(.timeLimit(.minutes(1))) func aRefusedChangeMakesTheTableAnew() async throws {
         let node = try await ServiceNode()
@@ -67,7 +108,7 @@ import Testing
         _ = picture.update([service.name: service], slices: { _ in [slice] }, node: node)
         let elements = picture.elements
         #expect(try await kernel.audit(elements, node: node) == ["the table is gone"])
-        try await kernel.replace(elements, node: node)
+        _ = try await kernel.replace(elements, node: node)
         #expect(try await kernel.audit(elements, node: node) == [])
         for (command, words) in [
             (["delete", "element", "inet", "swiftlet-services", "choose4", "{ 10.96.0.1 . tcp . 80 . 0x00000000 }"], "set choose4: 1 elements missing, 0 too many"),
@@ -76,7 +117,7 @@ import Testing
         ] {
             try namespace.run(["nft"] + command)
             #expect(try await kernel.audit(elements, node: node) == [words])
-            try await kernel.replace(elements, node: node)
+            _ = try await kernel.replace(elements, node: node)
             #expect(try await kernel.audit(elements, node: node) == [])
         }
         try await kernel.removeEverything()

@@ -4,7 +4,7 @@ import Netlink
 import Testing
 
 /// What the kernel remembers between packets: affinity and tracked connections.
-@Suite(.serialized) struct ServiceStateTests {
+@Suite(.serialized, .privileged) struct ServiceStateTests {
     /// The clients that the kernel remembers.
     func remembered(_ node: ServiceNode) throws -> [NFTablesElement] {
         try NFTablesSocket(inside: node.node.path).elements(.inet, table: node.configuration.tableName, set: "affinity4")

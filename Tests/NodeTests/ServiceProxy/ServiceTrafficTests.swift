@@ -4,7 +4,7 @@ import ServiceProxy
 import Testing
 
 /// What a Service does to packets, not what its rules say.
-@Suite(.serialized) struct ServiceTrafficTests {
+@Suite(.serialized, .privileged) struct ServiceTrafficTests {
     @Test func clusterIPFromPodAndHost() async throws {
         let node = try await ServiceNode()
         let (one, two, client) = (try await node.pod("one"), try await node.pod("two"), try await node.pod("client"))
@@ -180,6 +180,37 @@ import Testing
         let statistic = counts.values.reduce(0) { $0 + ($1 - expected) * ($1 - expected) / expected }
         #expect(statistic < 18.4, "\(counts)")
         print("a thousand connections over three endpoints: \(counts), chi-squared \(statistic)")
+        try await node.end()
+    }
+
+    /// On the node alone: its pods have no IPv6 addresses yet.
+    @Test func ipv6OnTheNode() async throws {
+        let node = try await ServiceNode()
+        for address in ["fd00:1::a", "fd00:1::b"] { try node.node.run("ip", "address", "add", address + "/128", "dev", "lo") }
+        let (a, b) = (try TestServer("a", in: node.node, 8080, address: "fd00:1::a"), try TestServer("b", in: node.node, 8080, address: "fd00:1::b"))
+        let endpoints = try ["fd00:1::a", "fd00:1::b"].map { EndpointSliceDescription.Endpoint(try #require(IPAddress($0)), nodeName: "here") }
+        let clusterIP = "fd00:10:96::1"
+        try await node.serve(at: clusterIP, endpoints)
+        #expect(try Set((0..<40).map { _ in try node.node.call(clusterIP, 80).server }) == ["a", "b"])
+        #expect(try node.node.call(clusterIP, 80, .udp).server != nil)
+        try await node.serve(at: clusterIP, endpoints) { $0.affinitySeconds = 60 }
+        let first = try #require(try node.node.call(clusterIP, 80).server)
+        #expect(try Set((0..<20).map { _ in try node.node.call(clusterIP, 80).server }) == [first])
+        try await node.serve(at: clusterIP, [])
+        #expect(try node.node.call(clusterIP, 80) == .refused)
+        _ = (a, b)
+        try await node.end()
+    }
+
+    @Test func sctp() async throws {
+        let node = try await ServiceNode()
+        // Kernels without the module cannot open such a socket at all.
+        guard (try? TestSocket(in: node.node, .sctp)) != nil else { return try await node.end() }
+        let (pod, client) = (try await node.pod("pod", transports: [.sctp]), try await node.pod("client"))
+        let service = ServiceDescription(ObjectName("test", "s"), clusterIPs: [try #require(IPAddress("10.96.0.1"))], ports: [.init(.sctp, 80)])
+        node.proxy.submit(.service(service), .slice(.init(ObjectName("test", "s-x"), service: "s", ports: [.init(.sctp, 8080)], endpoints: [pod.endpoint])))
+        try await node.proxy.synchronize()
+        #expect(try client.namespace.call("10.96.0.1", 80, .sctp).server == "pod")
         try await node.end()
     }
 }

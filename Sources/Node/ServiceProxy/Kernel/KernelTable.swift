@@ -39,32 +39,30 @@ actor KernelTable {
     // MARK: The table
 
     /// Makes the table anew in one transaction. What it knew of clients with affinity is kept.
-    func replace(_ elements: [TableElement], node: NodeDescription) throws {
+    /// - Returns: false if a transaction of others may have gone unheard.
+    func replace(_ elements: [TableElement], node: NodeDescription) throws -> Bool {
         let batch = table.replacement(elements, node: node, affinities: try affinities())
-        try commit("replace table \(table.name)", batch)
+        let isSure = try commit("replace table \(table.name)", batch)
         lastReplacement = try nftables.generation()
+        return isSure
     }
 
-    func apply(_ change: PictureChange) throws { try commit("change table \(table.name)", table.change(change)) }
+    /// - Returns: false if a transaction of others may have gone unheard.
+    func apply(_ change: PictureChange) throws -> Bool { try commit("change table \(table.name)", table.change(change)) }
 
-    private func commit(_ operation: String, _ batch: NFTablesBatch) throws {
-        guard let monitor, batch.count > Self.longTransaction else { return try nftables.commit(operation, batch) }
+    private func commit(_ operation: String, _ batch: NFTablesBatch) throws -> Bool {
+        guard let monitor, batch.count > Self.longTransaction else {
+            try nftables.commit(operation, batch)
+            return true
+        }
         let before = try nftables.generation()
         try monitor.pause()
         defer { try? monitor.resume() }  // without it the audit must do
         try nftables.commit(operation, batch)
         try monitor.resume()
         // Zero is left out when the number wraps around.
-        let expected = before == .max ? 1 : before + 1
-        if try nftables.generation() != expected { missed = true }
+        return try nftables.generation() == (before == .max ? 1 : before + 1)
     }
-
-    /// A transaction of others may have gone unheard; asked for and forgotten.
-    func takeMissed() -> Bool {
-        defer { missed = false }
-        return missed
-    }
-    private var missed = false
 
     private func affinities() throws -> [(set: String, elements: [NFTablesElement])] {
         guard try nftables.table(.inet, table.name) != nil else { return [] }
