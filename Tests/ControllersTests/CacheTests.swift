@@ -1,48 +1,15 @@
 import JSONTree
 import KubeAPI
+import KubeClient
 import KubeTypes
-import Synchronization
 import Testing
 
 @testable import Controllers
 
-/// Time that goes forward by hand.
-final class TestClock: Sendable {
-    private let state = Mutex((now: Duration.zero, sleepers: [(due: Duration, wake: CheckedContinuation<Void, any Error>)]()))
-
-    var clock: ControllerClock {
-        ControllerClock(
-            now: { [self] in start + state.withLock { $0.now } }, uptime: { [self] in state.withLock { $0.now } },
-            sleep: { [self] duration in try await sleep(duration) })
-    }
-
-    func advance(_ duration: Duration) {
-        let due = state.withLock { state in
-            state.now += duration
-            let due = state.sleepers.filter { $0.due <= state.now }
-            state.sleepers.removeAll { $0.due <= state.now }
-            return due
-        }
-        for sleeper in due { sleeper.wake.resume() }
-    }
-
-    /// Sleepers are not woken by cancellation: a test that uses this ends its time.
-    private func sleep(_ duration: Duration) async throws {
-        try await withCheckedThrowingContinuation { continuation in
-            let isOver = state.withLock { state in
-                guard duration > .zero else { return true }
-                state.sleepers.append((state.now + duration, continuation))
-                return false
-            }
-            if isOver { continuation.resume() }
-        }
-    }
-}
-
 @Suite struct CacheTests {
     @Test("what was created counts before the watch tells of it, once it does only that counts")
     func created() {
-        let assumed = AssumedObjects<Pod>(clock: TestClock().clock)
+        let assumed = AssumedObjects<Pod>(clock: TestClock().clock())
         assumed.created(pod("new"), owner: "rs", seen: nil)
         #expect(assumed.overlay([pod("old")], owner: "rs").map(\.name) == ["old", "new"])
         #expect(assumed.overlay([], owner: "other").isEmpty)
@@ -52,7 +19,7 @@ final class TestClock: Sendable {
 
     @Test("a watch that is faster than the answer leaves nothing to assume")
     func watchFirst() {
-        let assumed = AssumedObjects<Pod>(clock: TestClock().clock)
+        let assumed = AssumedObjects<Pod>(clock: TestClock().clock())
         assumed.created(pod("new"), owner: "rs", seen: pod("new"))
         #expect(assumed.overlay([], owner: "rs").isEmpty)
         assumed.deleted(pod("old"), owner: "rs", seen: nil)
@@ -61,7 +28,7 @@ final class TestClock: Sendable {
 
     @Test("what was deleted does not count, until the watch tells of it")
     func deleted() {
-        let assumed = AssumedObjects<Pod>(clock: TestClock().clock)
+        let assumed = AssumedObjects<Pod>(clock: TestClock().clock())
         assumed.deleted(pod("a"), owner: "rs", seen: pod("a"))
         #expect(assumed.overlay([pod("a"), pod("b")], owner: "rs").map(\.name) == ["b"])
         assumed.apply(.modified(pod("a"), previous: pod("a")))
@@ -73,7 +40,7 @@ final class TestClock: Sendable {
     @Test("a created object that stays unseen is looked for after a while")
     func patience() {
         let time = TestClock()
-        let assumed = AssumedObjects<Pod>(clock: time.clock)
+        let assumed = AssumedObjects<Pod>(clock: time.clock())
         #expect(assumed.nextCheck(owner: "rs") == nil)
         assumed.created(pod("new"), owner: "rs", seen: nil)
         #expect(assumed.nextCheck(owner: "rs") == .seconds(10))
