@@ -53,7 +53,7 @@ import Testing
             _ = try await cluster.client.create(ReplicaSet.resource, namespace: "default", .replicaSet("web", replicas: 130))
             let slices = await cluster.wait(EndpointSlice.self) { conditions($0).count == 130 && Set(conditions($0)) == ["true true false"] }
                 .filter { $0.metadata.labels["kubernetes.io/service-name"] == "web" }
-            #expect(slices.map(\.endpoints.count).max() == 100)
+            #expect(slices.allSatisfy { $0.endpoints.count <= 100 })
             #expect(slices.count == 2)
             #expect(Set(slices.flatMap(\.endpoints).compactMap(\.targetRef?.uid)).count == 130)
         }

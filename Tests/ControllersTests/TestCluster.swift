@@ -25,16 +25,25 @@ final class TestCluster: Sendable {
         logger.logLevel = .error
         let configuration = APIServerConfiguration(nodes: NodeConnection(tls: nil), logger: logger)
         let api = try await APIServer.start(storage: try SQLiteStorage.inMemory(), configuration: configuration)
-        func transport(_ name: String) -> HandlerTransport {
-            HandlerTransport(api, user: ClientCertificate(commonName: name, organizations: ["system:masters"]))
+        func transport(_ name: String, _ groups: [String]) -> HandlerTransport {
+            HandlerTransport(api, user: ClientCertificate(commonName: name, organizations: groups))
         }
-        let refusals = Refusals(transport("controllers"))
-        let node = TestNode(client: KubeClient(transport: transport("node")), clock: clock, logger: logger)
-        let cluster = TestCluster(client: KubeClient(transport: transport("admin")), node: node, refusals: refusals, logger: logger)
-        let manager = ControllerManager(client: KubeClient(transport: refusals), rootCertificate: "pem", clock: clock, logger: logger)
+        func admin(_ name: String) -> KubeClient { KubeClient(transport: transport(name, ["system:masters"])) }
+        let refusals = Refusals()
+        let node = TestNode(client: admin("node"), clock: clock, logger: logger)
+        let cluster = TestCluster(client: admin("admin"), node: node, refusals: refusals, logger: logger)
+        // Each with the rights that it has in a cluster: a write that its role does not allow must show here.
+        let manager = ControllerManager(
+            client: { name in
+                let user = "system:serviceaccount:kube-system:\(name)"
+                let groups = ["system:serviceaccounts", "system:serviceaccounts:kube-system"]
+                return KubeClient(transport: RefusingTransport(base: transport(user, groups), refusals: refusals))
+            }, shared: KubeClient(transport: transport("system:kube-controller-manager", [])), rootCertificate: "pem", dns: nil, clock: clock, logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await manager.run() }
             group.addTask { await cluster.node.run() }
+            // Without its account no pod is admitted.
+            try await cluster.wait(ServiceAccount.self, named: "default") { _ in true }
             try await body(cluster)
             group.cancelAll()
         }
@@ -85,23 +94,28 @@ final class TestCluster: Sendable {
     }
 }
 
-/// A way to the server that refuses what the test says.
-final class Refusals: Transport {
-    private let base: any Transport
+/// What the test wants the controllers to be refused.
+final class Refusals: Sendable {
     private let state = Mutex<(refuses: @Sendable (APIRequest) -> Bool, count: Int)>(({ _ in false }, 0))
-
-    init(_ base: any Transport) { self.base = base }
 
     var count: Int { state.withLock { $0.count } }
     func set(_ refuses: @escaping @Sendable (APIRequest) -> Bool) { state.withLock { $0.refuses = refuses } }
 
-    func send(_ request: APIRequest) async throws -> APIResponse {
-        let isRefused = state.withLock { state in
+    fileprivate func refuses(_ request: APIRequest) -> Bool {
+        state.withLock { state in
             guard state.refuses(request) else { return false }
             state.count += 1
             return true
         }
-        guard isRefused else { return try await base.send(request) }
+    }
+}
+
+private struct RefusingTransport: Transport {
+    let base: HandlerTransport
+    let refusals: Refusals
+
+    func send(_ request: APIRequest) async throws -> APIResponse {
+        guard refusals.refuses(request) else { return try await base.send(request) }
         let status: JSON = ["kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "message": "refused for a test", "code": 403]
         return APIResponse(status: 403, body: status.bytes())
     }

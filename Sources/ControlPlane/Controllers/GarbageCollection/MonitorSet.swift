@@ -6,11 +6,12 @@ import Synchronization
 /// One monitor for every resource whose objects can be listed, watched and deleted; resources come and go with the definitions
 /// of users.
 final class MonitorSet: Sendable {
-    /// Written often and never owned: not worth a watch.
-    private static let ignored: Set<String> = ["events", "events.events.k8s.io", "leases.coordination.k8s.io"]
+    /// Written often, never owned, and gone by themselves: not worth a watch.
+    private static let ignored: Set<String> = ["events", "events.events.k8s.io"]
     private static let definitions = "customresourcedefinitions.apiextensions.k8s.io"
     /// How often the server is asked for new resources when no definition has changed.
     static let rediscovery = Duration.seconds(30)
+    private static let patience = Duration.seconds(1)
 
     private struct State {
         /// The served resources by `apiVersion/kind`.
@@ -55,7 +56,11 @@ final class MonitorSet: Sendable {
             group.addTask { [self] in
                 var monitors: [ResourceReference: Task<Void, Never>] = [:]
                 for await _ in wakes {
-                    guard let wanted = await discover() else { continue }
+                    guard let wanted = await discover() else {
+                        // Only cancellation ends a sleep early, and it ends the loop too.
+                        if (try? await clock.sleep(Self.patience)) != nil { continuation.yield() }
+                        continue
+                    }
                     for (resource, monitor) in monitors where !wanted.contains(resource) {
                         monitor.cancel()
                         await monitor.value
