@@ -70,7 +70,10 @@ extension APIServer {
         let parts = request.pathSegments
         switch (parts.first, parts.count) {
         case (nil, _):
-            let paths = ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
+            let paths = [
+                "/.well-known/openid-configuration", "/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/readyz",
+                "/version",
+            ]
             return .json(["paths": JSON(paths)])
         case ("api", 1):
             if let version = Discovery.aggregatedVersion(request.headers) { return discovery.aggregated(version: version, core: true) }
@@ -84,6 +87,10 @@ extension APIServer {
             if let resources = discovery.resources(group: "", version: parts[1]) { return .json(resources) }
         case ("apis", 3):
             if let resources = discovery.resources(group: parts[1], version: parts[2]) { return .json(resources) }
+        case (".well-known", 2) where parts[1] == "openid-configuration":
+            return .json(tokens.issuer.discoveryDocument)
+        case ("openid", 3) where parts[1] == "v1" && parts[2] == "jwks":
+            return .full(status: .ok, headers: ["content-type": "application/jwk-set+json"], body: tokens.issuer.keys.keySet.bytes())
         case ("openapi", _):
             if let document = try openAPI.respond(Array(parts.dropFirst()), request) { return document }
         default:

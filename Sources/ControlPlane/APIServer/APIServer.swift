@@ -8,8 +8,12 @@ internal import NIOHTTP1
 /// What an API server is made of.
 public struct APIServerConfiguration: Sendable {
     public var registry: APIRegistry
-    public var authenticator: any Authenticator
-    public var authorizer: any Authorizer
+    /// Nil: client certificates and the tokens of service accounts.
+    public var authenticator: (any Authenticator)?
+    /// Nil: administrators, nodes, and roles.
+    public var authorizer: (any Authorizer)?
+    /// Who issues the tokens of service accounts.
+    public var tokens: TokenIssuer
     public var nodes: NodeConnection
     public var version: ServerVersion
     /// The time for timestamps and ages.
@@ -17,13 +21,14 @@ public struct APIServerConfiguration: Sendable {
     public var logger: Logger
 
     public init(
-        registry: APIRegistry = .builtIn, authenticator: any Authenticator = ClientCertificateAuthenticator(),
-        authorizer: any Authorizer = SystemAuthorizer(), nodes: NodeConnection, version: ServerVersion = ServerVersion(),
+        registry: APIRegistry = .builtIn, authenticator: (any Authenticator)? = nil, authorizer: (any Authorizer)? = nil,
+        tokens: TokenIssuer = TokenIssuer(), nodes: NodeConnection, version: ServerVersion = ServerVersion(),
         now: @escaping @Sendable () -> Time = { Time.now() }, logger: Logger
     ) {
         self.registry = registry
         self.authenticator = authenticator
         self.authorizer = authorizer
+        self.tokens = tokens
         self.nodes = nodes
         self.version = version
         self.now = now
@@ -39,6 +44,10 @@ public struct APIServerConfiguration: Sendable {
 public final class APIServer: RequestHandler {
     let configuration: APIServerConfiguration
     let cache: WatchCache
+    let authenticator: any Authenticator
+    let authorizer: any Authorizer
+    let tokens: ServiceAccountTokens
+    let admission: AdmissionChain
     let stores: [GroupResource: ObjectStore]
     let proxy: NodeProxy
     let discovery: Discovery
@@ -56,15 +65,18 @@ public final class APIServer: RequestHandler {
             throw .failure(error)
         }
         let server = APIServer(cache: cache, configuration: configuration)
-        try await server.makeNamespaces()
+        try await server.makeWhatEveryClusterHas()
         return server
     }
 
     private init(cache: WatchCache, configuration: APIServerConfiguration) {
         self.configuration = configuration
         self.cache = cache
+        tokens = ServiceAccountTokens(issuer: configuration.tokens, cache: cache, now: configuration.now)
+        let access = AccessControl(cache: cache, configuration: configuration, tokens: tokens)
+        (authenticator, authorizer, admission) = (access.authenticator, access.authorizer, access.admission)
         let environment = ServerEnvironment(
-            uid: { RandomIdentifiers.uid() }, random: { Int.random(in: 0..<$0) })
+            uid: { RandomIdentifiers.uid() }, random: { Int.random(in: 0..<$0) }, admission: access.admission)
         var stores: [GroupResource: ObjectStore] = [:]
         for definition in Self.served(configuration.registry) {
             let resource = GroupResource(definition.reference)
@@ -89,15 +101,25 @@ public final class APIServer: RequestHandler {
         }
     }
 
-    /// The namespaces of every cluster.
-    private func makeNamespaces() async throws(StatusError) {
-        guard let store = stores[.namespaces] else { return }
-        let context = WriteContext(user: User(name: "system:apiserver", groups: ["system:masters"]), now: configuration.now())
-        for name in ["default", "kube-system", "kube-public", "kube-node-lease"] where store.objects.object(namespace: "", name: name) == nil {
-            var namespace: JSON = ["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(name)]]
-            store.definition.applyDefaults(to: &namespace)
-            _ = try await store.create(namespace, namespace: "", dryRun: false, context: context)
+    /// Namespaces, each with its service account, and the default roles.
+    private func makeWhatEveryClusterHas() async throws(StatusError) {
+        let context = WriteContext(user: User(name: "system:apiserver", groups: [User.mastersGroup]), now: configuration.now())
+        for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
+            try await make(.namespaces, ["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(name)]], context)
+            let account: JSON = ["apiVersion": "v1", "kind": "ServiceAccount", "metadata": ["name": "default", "namespace": .string(name)]]
+            try await make(GroupResource(group: "", resource: "serviceaccounts"), account, context)
         }
+        try await PolicyBootstrap(stores: stores, context: context).run()
+    }
+
+    /// Makes an object that is not there.
+    private func make(_ resource: GroupResource, _ object: JSON, _ context: WriteContext) async throws(StatusError) {
+        let namespace = object[path: "metadata", "namespace"]?.string ?? ""
+        guard let store = stores[resource], store.objects.object(namespace: namespace, name: object[path: "metadata", "name"]?.string ?? "") == nil
+        else { return }
+        var object = object
+        store.definition.applyDefaults(to: &object)
+        _ = try await store.create(object, namespace: namespace, dryRun: false, context: context)
     }
 
     // MARK: requests
@@ -116,26 +138,18 @@ public final class APIServer: RequestHandler {
     private func handle(_ request: ServerRequest) async throws(StatusError) -> ServerResponse {
         // Load balancers and people ask these without an identity.
         if let answer = health(request) ?? version(request) { return answer }
-        guard let user = await configuration.authenticator.authenticate(request) else { throw .unauthorized }
+        guard var user = await authenticator.authenticate(request) else { throw .unauthorized }
+        if let impersonation = try Impersonation(request) { user = try await impersonation.user(by: authorizer, for: user) }
         let info = RequestInfo(request)
         let resource = info.flatMap { $0.resource.isEmpty ? nil : $0 }
-        let attributes = AuthorizationAttributes(
-            user: user, verb: resource.map(Self.authorizedVerb) ?? request.method.rawValue.lowercased(),
-            resource: resource.map {
-                .init(group: $0.group, resource: $0.resource, subresource: $0.subresource, namespace: $0.namespace, name: $0.name)
-            }, path: request.path)
-        guard await configuration.authorizer.allows(attributes) else { throw attributes.denial }
+        let attributes = AuthorizationAttributes(request, resource, user: user)
+        let decision = await authorizer.decide(attributes)
+        guard decision.isAllowed else { throw attributes.denial(reason: decision.reason) }
         if let resource {
             let context = WriteContext(user: user, now: configuration.now())
             return try await ResourceRequest(server: self, request: request, info: resource, context: context).respond()
         }
         return try document(request)
-    }
-
-    /// Opening a stream into a container is a create, whatever the method: a WebSocket begins with GET, and who may only read
-    /// must not get a shell by it.
-    private static func authorizedVerb(_ info: RequestInfo) -> String {
-        ["exec", "attach", "portforward"].contains(info.subresource) ? "create" : info.verb
     }
 }
 

@@ -20,6 +20,7 @@ extension ObjectStore {
         object["metadata"]?["managedFields"] = nil
         if lifecycle.keepsStatusOnCreate { object["status"] = status }
         lifecycle.admit(&object)
+        try await admit(new: &object, namespace: namespace, user: context.user)
 
         let base = nonEmpty(object[path: "metadata", "name"]) == nil ? nonEmpty(object[path: "metadata", "generateName"]) : nil
         for attempt in 1...Self.attempts {

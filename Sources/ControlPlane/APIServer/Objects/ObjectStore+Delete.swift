@@ -38,6 +38,7 @@ extension ObjectStore {
     private func delete(_ current: CachedObject, options: DeleteOptions, context: WriteContext) async throws(StatusError) -> Deletion {
         let object = current.json()
         try check(options, object, current)
+        try await admitDelete(of: object, key: current.key, user: context.user)
         let marked = mark(object, options: options, context: context)
         if isReadyToGo(marked) {
             if options.dryRun { return .removed(current) }

@@ -27,6 +27,7 @@ extension ObjectStore {
             try checkIdentity(object, old: old, namespace: namespace, name: name)
             if let stated, stated != String(current.revision) { throw .modified(resource, name) }
             let errors = prepare(&object, old: old, part: part)
+            try await admit(&object, old: old, key: current.key, part: part, user: context.user)
             guard errors.isEmpty else { throw invalid(object, errors) }
             do throws(StatusError) {
                 return try await write(object, over: current, old: old, dryRun: dryRun)

@@ -82,4 +82,6 @@ struct ServerEnvironment: Sendable {
     let uid: @Sendable () -> String
     /// A number from zero up to but without the argument.
     let random: @Sendable (Int) -> Int
+    /// What judges writes by who makes them.
+    var admission = AdmissionChain()
 }

@@ -6,16 +6,8 @@ struct PodLifecycle: ObjectLifecycle {
     /// What Kubernetes' admission plugins that are always on do to a new pod.
     func admit(_ pod: inout JSON) {
         guard pod["spec"]?.object != nil else { return }
-        Self.setServiceAccount(&pod)
         Self.setPriority(&pod)
         Self.addTolerations(&pod)
-    }
-
-    /// No token is mounted yet, so the account need not exist.
-    private static func setServiceAccount(_ pod: inout JSON) {
-        let name = nonEmpty(pod[path: "spec", "serviceAccountName"]) ?? nonEmpty(pod[path: "spec", "serviceAccount"]) ?? "default"
-        pod["spec"]?["serviceAccountName"] = .string(name)
-        pod["spec"]?["serviceAccount"] = .string(name)
     }
 
     private static func setPriority(_ pod: inout JSON) {

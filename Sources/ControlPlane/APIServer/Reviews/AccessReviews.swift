@@ -7,9 +7,8 @@ struct SelfSubjectReviewHandler: ReviewHandler {
 
     func answer(_ review: JSON, _ request: ReviewRequest) async throws(StatusError) -> JSON {
         var review = review
-        let user = request.context.user
         review["metadata"] = ["creationTimestamp": .string(request.context.now.description)]
-        review["status"] = ["userInfo": ["username": .string(user.name), "groups": JSON(user.groups)]]
+        review["status"] = ["userInfo": request.context.user.userInfo]
         return review
     }
 }
@@ -31,11 +30,11 @@ struct AccessReviewHandler: ReviewHandler {
                 ResourceReference(group: "authorization.k8s.io", version: "v1", resource: "", kind: kind.rawValue, namespaced: kind == .local),
                 name: "", errors)
         }
-        let groups = (spec["groups"]?.array ?? []).compactMap(\.string)
-        let user = kind == .own ? request.context.user : User(name: spec["user"]?.string ?? "", groups: groups)
-        let attributes = Self.attributes(spec, user: user)
+        let attributes = Self.attributes(spec, user: kind == .own ? request.context.user : Self.user(spec))
+        let decision = await request.server.authorizer.decide(attributes)
         var review = review
-        review["status"] = ["allowed": .bool(await request.server.configuration.authorizer.allows(attributes))]
+        review["status"] = ["allowed": .bool(decision.isAllowed)]
+        if !decision.reason.isEmpty { review["status"]?["reason"] = .string(decision.reason) }
         return review
     }
 
@@ -59,6 +58,13 @@ struct AccessReviewHandler: ReviewHandler {
         return errors
     }
 
+    private static func user(_ spec: JSON) -> User {
+        func texts(_ json: JSON?) -> [String] { (json?.array ?? []).compactMap(\.string) }
+        var extra: [String: [String]] = [:]
+        for (key, values) in spec["extra"]?.object ?? [:] { extra[key.lowercased()] = texts(values) }
+        return User(name: spec["user"]?.string ?? "", groups: texts(spec["groups"]), uid: spec["uid"]?.string ?? "", extra: extra)
+    }
+
     private static func attributes(_ spec: JSON, user: User) -> AuthorizationAttributes {
         guard let asked = spec["resourceAttributes"] else {
             let asked = spec["nonResourceAttributes"]
@@ -71,5 +77,28 @@ struct AccessReviewHandler: ReviewHandler {
             resource: .init(
                 group: text("group"), resource: text("resource"), subresource: text("subresource"), namespace: text("namespace"),
                 name: text("name")))
+    }
+}
+
+/// What may I do here?
+struct RulesReviewHandler: ReviewHandler {
+    var typeName: String { "authorization/v1.SelfSubjectRulesReview" }
+
+    func answer(_ review: JSON, _ request: ReviewRequest) async throws(StatusError) -> JSON {
+        guard let namespace = nonEmpty(review[path: "spec", "namespace"]) else { throw .badRequest("no namespace on request") }
+        let found = await request.server.authorizer.rules(of: request.context.user, namespace: namespace)
+        var (resources, paths): ([JSON], [JSON]) = ([], [])
+        for rule in found.rules {
+            if !rule.resources.isEmpty {
+                var json: JSON = ["verbs": JSON(rule.verbs), "apiGroups": JSON(rule.apiGroups), "resources": JSON(rule.resources)]
+                if !rule.resourceNames.isEmpty { json["resourceNames"] = JSON(rule.resourceNames) }
+                resources.append(json)
+            }
+            if !rule.nonResourceURLs.isEmpty { paths.append(["verbs": JSON(rule.verbs), "nonResourceURLs": JSON(rule.nonResourceURLs)]) }
+        }
+        var review = review
+        review["status"] = ["resourceRules": .array(resources), "nonResourceRules": .array(paths), "incomplete": .bool(!found.gap.isEmpty)]
+        if !found.gap.isEmpty { review["status"]?["evaluationError"] = .string(found.gap) }
+        return review
     }
 }

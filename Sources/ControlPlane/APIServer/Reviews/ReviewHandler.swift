@@ -26,6 +26,9 @@ struct ReviewRequest: Sendable {
 enum ReviewHandlers {
     static func handler(_ resource: GroupResource, _ subresource: String = "") -> (any ReviewHandler)? {
         switch (resource.description, subresource) {
+        case ("serviceaccounts", "token"): TokenRequestHandler()
+        case ("tokenreviews.authentication.k8s.io", ""): TokenReviewHandler()
+        case ("selfsubjectrulesreviews.authorization.k8s.io", ""): RulesReviewHandler()
         case ("selfsubjectreviews.authentication.k8s.io", ""): SelfSubjectReviewHandler()
         case ("selfsubjectaccessreviews.authorization.k8s.io", ""): AccessReviewHandler(kind: .own)
         case ("subjectaccessreviews.authorization.k8s.io", ""): AccessReviewHandler(kind: .other)
