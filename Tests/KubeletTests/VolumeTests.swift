@@ -3,6 +3,7 @@ import Runtime
 import Glibc
 import JSONTree
 import KubeTypes
+import Logging
 import Testing
 @testable import Kubelet
 
@@ -67,9 +68,10 @@ struct VolumeManagerTests {
     private let mounter = FakeMounter()
     private let clock = ManualClock()
 
+    private var tokens: ServiceAccountTokens { ServiceAccountTokens(client: api, clock: clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) }
     private var manager: VolumeManager {
         VolumeManager(
-            store: PodStore(root: directory.path, logRoot: directory.path), mounter: mounter, references: ConfigObjects(client: api), clock: clock,
+            store: PodStore(root: directory.path, logRoot: directory.path), mounter: mounter, references: ConfigObjects(client: api), tokens: tokens, clock: clock,
             node: NodeFacts(name: "n", addresses: [], allocatable: ContainerDemand(cpuLimit: 4000, memoryLimit: 1 << 30), memory: 1 << 30, storage: 1))
     }
 

@@ -44,6 +44,22 @@ struct APIServerConnection: KubeletAPIClient, PodSource {
         }
     }
 
+    // MARK: Tokens and Services
+
+    func requestToken(_ source: TokenSource) async throws -> JSON {
+        try await client.create(ServiceAccount.resource, namespace: source.namespace, name: source.account, subresource: "token", source.request)
+    }
+
+    func services() -> AsyncStream<ServiceDirectory.Change> {
+        follow(Informer<Service>(client, logger: logger)) { change in
+            switch change {
+            case .added(let service), .modified(let service, _): [.changed(ServiceRecord(service))]
+            case .deleted(let service): [.removed(namespace: service.namespace, name: service.name)]
+            case .synced: [.synchronized]
+            }
+        }
+    }
+
     // MARK: ConfigMaps and Secrets
 
     func object(_ reference: ConfigReference) async throws -> JSON {

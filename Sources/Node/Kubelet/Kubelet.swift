@@ -48,12 +48,14 @@ public final class Kubelet: Sendable {
             name: configuration.nodeName, addresses: configuration.nodeAddresses,
             allocatable: ContainerDemand(cpuLimit: Int64(machine.cpus) * 1000, memoryLimit: machine.memory), memory: machine.memory, storage: machine.storage)
         let references = ConfigObjects(client: client)
+        let tokens = ServiceAccountTokens(client: client, clock: clock, logger: logger)
         let http = HTTPProbe()
         events = EventRecorder(client: client, clock: clock, nodeName: configuration.nodeName, logger: logger)
         services = PodServices(
             configuration: configuration, runtime: runtime, images: images, client: client, events: events,
             probes: probes ?? ProbeRunner(runtime: runtime, http: http), http: http, clock: clock, store: store,
-            volumes: VolumeManager(store: store, mounter: mounter, references: references, clock: clock, node: node), references: references, node: node, traffic: traffic,
+            volumes: VolumeManager(store: store, mounter: mounter, references: references, tokens: tokens, clock: clock, node: node), references: references,
+            tokens: tokens, links: ServiceDirectory(client: client, clock: clock), node: node, traffic: traffic,
             logger: logger)
         dispatcher = PodDispatcher(services: services)
         registrar = NodeRegistrar(
@@ -70,6 +72,8 @@ public final class Kubelet: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { [events] in await events.run() }
             group.addTask { [dispatcher] in await dispatcher.run() }
+            group.addTask { [services] in await services.links.run() }
+            group.addTask { [services, dispatcher] in await services.tokens.run { await dispatcher.tokenDue(uid: $0) } }
             group.addTask { [dispatcher] in
                 for await event in runtimeEvents { await dispatcher.runtimeMoved(sandbox: event.sandbox) }
             }

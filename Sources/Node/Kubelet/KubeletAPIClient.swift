@@ -16,6 +16,11 @@ protocol KubeletAPIClient: Sendable {
     /// The object now and after each change; nil while it does not exist. Goes on through lost connections until cancelled.
     func changes(of reference: ConfigReference) -> AsyncStream<JSON?>
 
+    /// `serviceaccounts/token`: the TokenRequest with its status.
+    func requestToken(_ source: TokenSource) async throws -> JSON
+    /// The cluster's Services now and their changes. Goes on through lost connections until cancelled.
+    func services() -> AsyncStream<ServiceDirectory.Change>
+
     func node(_ name: String) async throws -> JSON
     /// The node now and after each change; nil while it does not exist. Goes on through lost connections until cancelled.
     func nodeChanges(_ name: String) -> AsyncStream<JSON?>

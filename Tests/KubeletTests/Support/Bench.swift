@@ -17,6 +17,8 @@ final class Bench: Sendable {
         self.clock = runtime?.clock ?? clock
         self.runtime = runtime ?? FakeRuntime(clock: clock)
         (self.api, mounter, probes, self.directory) = (api, FakeMounter(), FakeProbes(), directory)
+        let running = self.clock
+        api.state.withLock { $0.clock = running }
     }
 
     func kubelet() throws -> Kubelet {

@@ -19,6 +19,12 @@ final class FakeAPI: KubeletAPIClient, PodSource {
         /// Answers are held back until something is in it.
         var objectGate: Recorded<Bool>?
         var finishGate: Recorded<Bool>?
+        /// Services that were announced before somebody listened.
+        var services: [ServiceDirectory.Change] = []
+        var serviceContinuation: AsyncStream<ServiceDirectory.Change>.Continuation?
+        var servicesAreListed = true
+        var tokens = 0
+        var clock: (any KubeletClock)?
     }
     let state = Mutex(State())
     /// Patches of pod statuses, in order.
@@ -27,6 +33,8 @@ final class FakeAPI: KubeletAPIClient, PodSource {
     let statuses = Recorded<(name: String, status: JSON)>()
     let finished = Recorded<(name: String, uid: String)>()
     let events = Recorded<JSON>()
+    /// Tokens that were asked for.
+    let tokens = Recorded<TokenSource>()
     let asked = Recorded<ConfigReference>()
     let nodeWrites = Recorded<(verb: String, body: JSON)>()
     private let current = Mutex<[String: JSON]>([:])
@@ -73,6 +81,36 @@ final class FakeAPI: KubeletAPIClient, PodSource {
         try check()
         finished.append((name, uid))
         if let gate = state.withLock({ $0.finishGate }) { await gate.wait { !$0.isEmpty } }
+    }
+
+    func requestToken(_ source: TokenSource) async throws -> JSON {
+        try check()
+        let (number, now) = state.withLock { state in
+            state.tokens += 1
+            return (state.tokens, state.clock?.now() ?? WallTime(seconds: 1_800_000_000))
+        }
+        tokens.append(source)
+        let expiry = now + .seconds(source.expirationSeconds)
+        return ["status": ["token": .string("token-\(number)"), "expirationTimestamp": .string(expiry.rfc3339)]]
+    }
+
+    func services() -> AsyncStream<ServiceDirectory.Change> {
+        let (stream, continuation) = AsyncStream<ServiceDirectory.Change>.makeStream()
+        let (early, isListed) = state.withLock { state in
+            state.serviceContinuation = continuation
+            return (state.services, state.servicesAreListed)
+        }
+        for change in early { continuation.yield(change) }
+        if isListed { continuation.yield(.synchronized) }
+        return stream
+    }
+
+    func announce(_ change: ServiceDirectory.Change) {
+        let continuation = state.withLock { state in
+            state.services.append(change)
+            return state.serviceContinuation
+        }
+        continuation?.yield(change)
     }
 
     func object(_ reference: ConfigReference) async throws -> JSON {

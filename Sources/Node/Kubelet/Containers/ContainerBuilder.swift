@@ -14,7 +14,10 @@ struct ContainerBuilder {
     func build() async throws -> ContainerConfiguration {
         guard let spec = manifest.container(container) else { throw KubeletError(.createContainerConfig, "container \(container) not found") }
         let fields = PodFields(manifest: manifest, addresses: addresses, node: services.node)
-        let environment = try await EnvironmentBuilder(manifest: manifest, container: spec, fields: fields, objects: services.references).build()
+        let links = try await services.links.variables(namespace: manifest.namespace, links: manifest.pod.spec.enableServiceLinks ?? true)
+        let environment = try await EnvironmentBuilder(
+            manifest: manifest, container: spec, fields: fields, objects: services.references, services: links
+        ).build()
         let values = Dictionary(environment.map { ($0.name, $0.value) }) { _, last in last }
         func expand(_ words: [String]) -> [String]? { words.isEmpty ? nil : words.map { VariableExpansion.expand($0) { values[$0] } } }
         let imageUser = try await services.images.image(imageID)?.user ?? ""

@@ -5,13 +5,15 @@ internal import Runtime
 
 /// Works out a container's environment from literals, the pod's fields, ConfigMaps and Secrets.
 ///
-/// Order and precedence are Kubernetes': `envFrom` first, a later source wins; then `env`, where `$(NAME)` stands for
+/// Order and precedence are Kubernetes': Services first, then `envFrom`, a later source wins; then `env`, where `$(NAME)` stands for
 /// what has been defined before.
 struct EnvironmentBuilder: Sendable {
     var manifest: PodManifest
     var container: Container
     var fields: PodFields
     var objects: ConfigObjects
+    /// What tells of Services.
+    var services: [(name: String, value: String)] = []
 
     func build() async throws -> [EnvironmentVariable] {
         var variables: [String: String] = [:]
@@ -19,6 +21,7 @@ struct EnvironmentBuilder: Sendable {
         func set(_ name: String, _ value: String) {
             if variables.updateValue(value, forKey: name) == nil { order.append(name) }
         }
+        for variable in services { set(variable.name, variable.value) }
         var loaded: [ConfigReference: JSON] = [:]
         for source in container.envFrom {
             for (name, value) in try await entries(of: source, &loaded) { set((source.prefix ?? "") + name, value) }

@@ -92,6 +92,12 @@ actor PodDispatcher {
         startWorker.yield(worker)
     }
 
+    /// A token of a pod's volumes is to be renewed. False if there is no such pod.
+    func tokenDue(uid: String) -> Bool {
+        workers[uid]?.send(.tokenDue)
+        return workers[uid] != nil
+    }
+
     // MARK: What the runtime says
 
     func runtimeMoved(sandbox: String) async {

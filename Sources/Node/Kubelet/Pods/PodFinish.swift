@@ -12,6 +12,7 @@ struct PodFinish: Sendable {
 
     func run() async throws {
         await services.references.forget(manifest.uid)
+        await services.tokens.forget(manifest.uid)
         try await services.volumes.tearDown(manifest.uid)
         if !isGone {
             try await publisher.flush()

@@ -1,6 +1,14 @@
 internal import KubeTypes
 
 extension PodManifest {
+    /// The user that all containers run as by their specification; nil if they differ or one does not say.
+    var commonUser: UInt32? {
+        let spec = pod.spec
+        let users = Set((spec.initContainers + spec.containers).map { $0.securityContext?.runAsUser ?? spec.securityContext?.runAsUser })
+        guard users.count == 1, let user = users.first ?? nil else { return nil }
+        return UInt32(exactly: user)
+    }
+
     /// ConfigMaps and Secrets that the pod's volumes are filled from.
     var volumeReferences: Set<ConfigReference> {
         var references: Set<ConfigReference> = []

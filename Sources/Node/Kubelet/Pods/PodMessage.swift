@@ -12,6 +12,8 @@ enum PodMessage: Sendable {
     case wake
     /// A ConfigMap or Secret that the pod refers to has changed.
     case referenceChanged(ConfigReference)
+    /// A token in the pod's volumes has used up most of its life.
+    case tokenDue
     case statusPublished
 
     case volumesPrepared(KubeletError?)

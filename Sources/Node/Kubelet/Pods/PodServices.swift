@@ -14,6 +14,8 @@ struct PodServices: Sendable {
     var store: PodStore
     var volumes: VolumeManager
     var references: ConfigObjects
+    var tokens: ServiceAccountTokens
+    var links: ServiceDirectory
     var node: NodeFacts
     var traffic: any PodTraffic = OpenTraffic()
     var logger: Logger

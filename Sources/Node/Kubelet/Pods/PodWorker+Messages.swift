@@ -18,6 +18,7 @@ extension PodWorker {
                 record.containers[name]?.startFailure?.retryAt = services.clock.now()
             }
             if case .failed = volumes { volumes = .needed }
+        case .tokenDue: volumesAreStale = true
         case .statusPublished: break
         case .volumesPrepared(let error): volumesPrepared(error)
         case .volumesRefreshed: isRefreshingVolumes = false

@@ -4,7 +4,7 @@ internal import JSONTree
 /// containers wait with `CreateContainerConfigError`, and an event `UnsupportedField` names every field.
 ///
 /// Not refused, since there is nothing yet that they could change: `imagePullSecrets` (images are imported),
-/// `enableServiceLinks` (there are no Services), `automountServiceAccountToken` (no token is projected), `resizePolicy`.
+/// `resizePolicy`.
 ///
 /// Pending, not Failed: a controller would replace a failed pod at once and for ever; and after an upgrade of the node
 /// a pending pod simply starts.
@@ -39,7 +39,7 @@ enum UnsupportedFields {
         ("spec.securityContext.sysctls[].name", .notPrefixedBy(SafeSysctls.names)),
         ("spec.volumes[]", .otherKeysThan(["name", "configMap", "secret", "emptyDir", "hostPath", "downwardAPI", "projected"])),
         ("spec.volumes[].emptyDir.medium", .notOneOf(["", "Memory"])),
-        ("spec.volumes[].projected.sources[]", .otherKeysThan(["configMap", "secret", "downwardAPI"])),
+        ("spec.volumes[].projected.sources[]", .otherKeysThan(["configMap", "secret", "downwardAPI", "serviceAccountToken"])),
     ]
 
     private static let containerRules: [(path: String, Condition)] = [

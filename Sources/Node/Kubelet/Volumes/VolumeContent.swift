@@ -8,6 +8,7 @@ struct VolumeContent: Sendable {
     var manifest: PodManifest
     var addresses: [String]
     var references: ConfigObjects
+    var tokens: ServiceAccountTokens
     var node: NodeFacts
 
     func files(of volume: Volume) async throws -> [String: VolumeFile] {
@@ -29,12 +30,25 @@ struct VolumeContent: Sendable {
                 part = try await self.secret(secret.name ?? "", secret.items, secret.optional ?? false, mode: mode)
             } else if let fields = source.downwardAPI {
                 part = try downwardAPI(fields.items, mode: mode)
+            } else if let token = source.serviceAccountToken {
+                part = try await self.token(token, mode: mode)
             } else {
                 part = [:]
             }
             files.merge(part) { _, later in later }
         }
         return files
+    }
+
+    /// A token that everyone in the pod has to read is its user's alone where there is one user, else its fsGroup's.
+    private func token(_ source: ServiceAccountTokenProjection, mode: Int) async throws -> [String: VolumeFile] {
+        let spec = manifest.pod.spec
+        let text = try await tokens.token(TokenSource(
+            podUID: manifest.uid, podName: manifest.name, namespace: manifest.namespace, account: spec.serviceAccountName ?? "default",
+            audience: source.audience ?? "", expirationSeconds: Int64(source.expirationSeconds ?? 3600)))
+        let owner = manifest.commonUser
+        let isRestricted = owner != nil || spec.securityContext?.fsGroup != nil
+        return [source.path: VolumeFile(bytes: Array(text.utf8), mode: isRestricted ? 0o600 : UInt32(mode), owner: owner)]
     }
 
     private func configMap(_ name: String, _ items: [KeyToPath], _ optional: Bool, mode: Int) async throws -> [String: VolumeFile] {

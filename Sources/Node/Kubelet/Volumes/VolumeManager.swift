@@ -7,6 +7,7 @@ struct VolumeManager: Sendable {
     var store: PodStore
     var mounter: any VolumeMounter
     var references: ConfigObjects
+    var tokens: ServiceAccountTokens
     var clock: any KubeletClock
     var node: NodeFacts
 
@@ -56,7 +57,9 @@ struct VolumeManager: Sendable {
                 let empty = EmptyDirectoryVolume(path: path, isMemory: isMemory, size: directory.sizeLimit?.value, group: group, mounter: mounter)
                 try await BlockingThreads.kubelet.run { try empty.prepare() }
             } else {
-                let content = try await VolumeContent(manifest: manifest, addresses: addresses, references: references, node: node).files(of: volume)
+                let content = try await VolumeContent(
+                    manifest: manifest, addresses: addresses, references: references, tokens: tokens, node: node
+                ).files(of: volume)
                 let needsMemory = volume.secret != nil || volume.projected != nil
                 let (mounter, clock) = (mounter, clock)
                 try await BlockingThreads.kubelet.run {
