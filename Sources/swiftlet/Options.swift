@@ -50,6 +50,9 @@ struct ControlPlaneOptions: ParsableArguments {
     @Option(help: "The port of the API server.")
     var apiPort = 6443
 
+    @Option(help: "The address at which pods and nodes reach the API server; by default the one of the default route.")
+    var advertiseAddress: String?
+
     @Option(help: "The addresses of Services.")
     var serviceCIDR = "10.96.0.0/16"
 

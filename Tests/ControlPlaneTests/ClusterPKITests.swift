@@ -1,3 +1,4 @@
+import APIServer
 import Foundation
 import Glibc
 import SwiftASN1
@@ -28,7 +29,7 @@ import X509
     func idempotent() throws {
         try cleaned {
             try pki.ensure(node: "node-1", nodeAddresses: ["192.0.2.1"], now: now)
-            let paths = ["/pki/ca.crt", "/pki/kubelet.crt", "/control-plane/pki/apiserver.crt", "/admin.kubeconfig", "/pki/kubelet.kubeconfig"]
+            let paths = ["/control-plane/pki/sa.key", "/pki/ca.crt", "/pki/kubelet.crt", "/control-plane/pki/apiserver.crt", "/admin.kubeconfig", "/pki/kubelet.kubeconfig"]
             let before = try paths.map(read)
             try pki.ensure(node: "node-1", nodeAddresses: ["192.0.2.1"], now: now + 86_400)
             #expect(try paths.map(read) == before)
@@ -68,11 +69,22 @@ import X509
         }
     }
 
+    @Test("the key of tokens outlives the certificates, and the server can read it")
+    func tokenKey() throws {
+        try cleaned {
+            try pki.ensure(node: nil, nodeAddresses: [], now: now)
+            let key = try read("/control-plane/pki/sa.key")
+            _ = try TokenKeys(signingKeyPEM: key)
+            try pki.ensure(node: nil, nodeAddresses: [], now: now + 300 * 86_400)
+            #expect(try read("/control-plane/pki/sa.key") == key)
+        }
+    }
+
     @Test("keys are their owner's alone")
     func modes() throws {
         try cleaned {
             try pki.ensure(node: "node-1", nodeAddresses: [], now: now)
-            for path in ["/pki/ca.key", "/control-plane/pki/apiserver.key", "/admin.kubeconfig", "/pki/kubelet.key"] {
+            for path in ["/pki/ca.key", "/control-plane/pki/apiserver.key", "/control-plane/pki/sa.key", "/admin.kubeconfig", "/pki/kubelet.key"] {
                 let attributes = try FileManager.default.attributesOfItem(atPath: directory + path)
                 #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600, "\(path)")
             }

@@ -2,7 +2,7 @@ import APIServer
 import Controllers
 import KubeAPI
 import KubeClient
-public import KubeHTTP
+import KubeHTTP
 public import Logging
 import Scheduler
 import Storage
@@ -13,12 +13,20 @@ public struct ControlPlaneConfiguration: Sendable {
     public var directory: String
     public var bindAddress: String
     public var port: Int
+    /// Where pods and nodes reach the API server: the endpoint of the Service `kubernetes`.
+    public var advertiseAddress: String
+    /// The addresses of Services. The first one is the API server's.
+    public var serviceRange: String
     public var logger: Logger
 
-    public init(directory: String, bindAddress: String, port: Int, logger: Logger) {
+    public init(
+        directory: String, bindAddress: String, port: Int, advertiseAddress: String = "127.0.0.1", serviceRange: String = "10.96.0.0/16", logger: Logger
+    ) {
         self.directory = directory
         self.bindAddress = bindAddress
         self.port = port
+        self.advertiseAddress = advertiseAddress
+        self.serviceRange = serviceRange
         self.logger = logger
     }
 }
@@ -36,7 +44,12 @@ public enum ControlPlane {
         let nodes = try TLSClient(TLSMaterial(
             certificateChain: try required(pki + "/apiserver-kubelet-client.crt"), privateKey: try required(pki + "/apiserver-kubelet-client.key"),
             authorities: authorities))
-        let api = try await APIServer.start(storage: storage, configuration: APIServerConfiguration(nodes: NodeConnection(tls: nodes), logger: logger))
+        guard let serviceAddress = KubernetesService.firstAddress(of: configuration.serviceRange) else {
+            throw PKIError("expected a range of addresses for Services, found '\(configuration.serviceRange)'")
+        }
+        let api = try await APIServer.start(
+            storage: storage,
+            configuration: APIServerConfiguration(tokens: try tokenIssuer(configuration), nodes: NodeConnection(tls: nodes), logger: logger))
         let tls = try TLSServer(TLSMaterial(
             certificateChain: try required(pki + "/apiserver.crt"), privateKey: try required(pki + "/apiserver.key"), authorities: authorities))
         let server = HTTPServer(
@@ -49,11 +62,20 @@ public enum ControlPlane {
             }
             group.addTask { await Compactor(storage: storage, clock: ContinuousClock()).run { logger.warning("compacting: \($0)") } }
             group.addTask {
-                await Scheduler(client: client(api, user: "system:kube-scheduler"), logger: logger).run()
+                await Scheduler(client: client(api, ControlPlaneIdentity.scheduler), logger: logger).run()
+            }
+            group.addTask {
+                let service = KubernetesService(
+                    serviceAddress: serviceAddress, endpointAddress: configuration.advertiseAddress, endpointPort: configuration.port)
+                await KubernetesServiceReconciler(client: client(api, ControlPlaneIdentity.apiServer), service: service, logger: logger).run()
+            }
+            group.addTask {
+                await ClusterRoleAggregator(client: client(api, ControlPlaneIdentity.controller("clusterrole-aggregation-controller")), logger: logger).run()
             }
             group.addTask {
                 await ControllerManager(
-                    client: client(api, user: "system:kube-controller-manager"), rootCertificate: authorities, logger: logger
+                    client: client(api, ControlPlaneIdentity.controllerManager), controller: { client(api, ControlPlaneIdentity.controller($0)) },
+                    rootCertificate: authorities, logger: logger
                 ).run()
             }
             // The first to end (the server, by cancellation or because its socket failed) ends all.
@@ -63,8 +85,16 @@ public enum ControlPlane {
         await storage.close()
     }
 
-    private static func client(_ api: APIServer, user: String) -> KubeClient {
-        KubeClient(transport: HandlerTransport(api, user: ClientCertificate(commonName: user)))
+    private static func client(_ api: APIServer, _ user: ClientCertificate) -> KubeClient {
+        KubeClient(transport: HandlerTransport(api, user: user))
+    }
+
+    private static func tokenIssuer(_ configuration: ControlPlaneConfiguration) throws -> TokenIssuer {
+        let address = configuration.advertiseAddress
+        let host = address.contains(":") ? "[\(address)]" : address
+        return TokenIssuer(
+            keys: try TokenKeys(signingKeyPEM: try required(configuration.directory + "/pki/sa.key")),
+            keySetURL: "https://\(host):\(configuration.port)/openid/v1/jwks")
     }
 
     private static func required(_ path: String) throws -> String {

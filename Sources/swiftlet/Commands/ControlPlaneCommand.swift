@@ -26,7 +26,8 @@ struct ControlPlaneCommand: AsyncParsableCommand {
             try Preflight.reachable(directories.dataDir, by: .current)
         }
         let configuration = ControlPlaneConfiguration(
-            directory: directories.dataDir + "/control-plane", bindAddress: options.bindAddress, port: options.apiPort, logger: logger)
+            directory: directories.dataDir + "/control-plane", bindAddress: options.bindAddress, port: options.apiPort,
+            advertiseAddress: options.advertiseAddress ?? NodeAddress.detect(), serviceRange: options.serviceCIDR, logger: logger)
         let isSupervised = supervised
         try await Interrupts.cancelling {
             do {
@@ -78,7 +79,7 @@ struct ControlPlaneCommand: AsyncParsableCommand {
         try Preflight.reachable(directories.dataDir, by: user)
         if !supervised {
             try Preflight.directory(directories.dataDir, mode: 0o711)
-            let pki = try options.pki(directories, user: user, nodeAddress: NodeAddress.detect())
+            let pki = try options.pki(directories, user: user, nodeAddress: options.advertiseAddress ?? NodeAddress.detect())
             try pki.ensure(node: nil, nodeAddresses: [], now: Date())
         }
         guard setgroups(0, nil) == 0, setgid(user.gid) == 0, setuid(user.uid) == 0 else {
@@ -90,9 +91,12 @@ struct ControlPlaneCommand: AsyncParsableCommand {
 extension ControlPlaneOptions {
     func pki(_ directories: Directories, user: Account, nodeAddress: String) throws -> ClusterPKI {
         let name = try HostName.read()
+        guard let serviceAddress = KubernetesService.firstAddress(of: serviceCIDR) else {
+            throw Failure("expected --service-cidr to be a range such as 10.96.0.0/16, found '\(serviceCIDR)'")
+        }
         return ClusterPKI(
             dataDirectory: directories.dataDir, controlPlaneOwner: Owner(uid: user.uid, gid: user.gid), server: "https://\(nodeAddress):\(apiPort)",
-            serverNames: [name], serverAddresses: [nodeAddress, "10.96.0.1"])
+            serverNames: [name], serverAddresses: [nodeAddress, serviceAddress])
     }
 }
 

@@ -35,7 +35,7 @@ struct Up: AsyncParsableCommand {
         } catch {
             throw Failure("cannot make the cluster's certificates in \(directories.dataDir): \(error)")
         }
-        let child = ControlPlaneChild(program: try Executable.path(), arguments: childArguments, logger: logger)
+        let child = ControlPlaneChild(program: try Executable.path(), arguments: childArguments(address), logger: logger)
         let agent = NodeAgent(directories: directories, options: node, serviceCIDR: controlPlane.serviceCIDR, nodeName: name, addresses: [address], kubeconfig: pki.kubeletKubeconfig, pki: pki.rootDirectory, logger: logger)
         let kubeconfig = pki.adminKubeconfig
         try await Interrupts.cancelling {
@@ -52,9 +52,9 @@ struct Up: AsyncParsableCommand {
         withExtendedLifetime(pidFile) {}
     }
 
-    private var childArguments: [String] {
+    private func childArguments(_ address: String) -> [String] {
         ["control-plane", "--supervised", "--data-dir", directories.dataDir, "--run-dir", directories.runDir, "--bind-address", controlPlane.bindAddress,
-         "--api-port", "\(controlPlane.apiPort)", "--service-cidr", controlPlane.serviceCIDR, "--user", controlPlane.user, "--log-level", logs.logLevel]
+         "--api-port", "\(controlPlane.apiPort)", "--advertise-address", controlPlane.advertiseAddress ?? address, "--service-cidr", controlPlane.serviceCIDR, "--user", controlPlane.user, "--log-level", logs.logLevel]
     }
 }
 

@@ -1,3 +1,4 @@
+import Crypto
 public import FoundationEssentials
 import SwiftASN1
 import X509
@@ -6,7 +7,8 @@ import X509
 ///
 /// ```
 /// <data-dir>/pki/                 root's: ca.crt, ca.key, and the agent's kubelet.crt/.key (serving) and kubelet.kubeconfig
-/// <data-dir>/control-plane/pki/   the control plane's user's: ca.crt, apiserver.crt/.key, apiserver-kubelet-client.crt/.key
+/// <data-dir>/control-plane/pki/   the control plane's user's: ca.crt, apiserver.crt/.key, apiserver-kubelet-client.crt/.key,
+///                                 sa.key, which signs the tokens of service accounts
 /// <data-dir>/admin.kubeconfig     the administrator's
 /// ```
 /// Everything is made at first start and made again when less than a third of its life is left, when what it says is no
@@ -57,6 +59,7 @@ public struct ClusterPKI: Sendable {
             commonName: "kube-apiserver-kubelet-client", organizations: ["system:masters"], usage: .client)
         _ = try ensurePair(controlPlaneDirectory + "/apiserver-kubelet-client", kubeletClient, authority, owner: controlPlaneOwner, now: now)
 
+        try ensureTokenKey()
         let admin = CertificateIdentity(commonName: "kubernetes-admin", organizations: ["system:masters"], usage: .client)
         try ensureKubeconfig(adminKubeconfig, user: "kubernetes-admin", try ensurePair(rootDirectory + "/admin", admin, authority, owner: nil, now: now), bundle)
         guard let node else { return }
@@ -78,6 +81,13 @@ public struct ClusterPKI: Sendable {
         try PrivateFiles.write(authority.keyPEM(), to: path + ".key", mode: 0o600, owner: nil)
         try PrivateFiles.write(authority.certificatePEM(), to: path + ".crt", mode: 0o644, owner: nil)
         return authority
+    }
+
+    /// Made once: the tokens of all pods end with it.
+    private func ensureTokenKey() throws {
+        let path = controlPlaneDirectory + "/sa.key"
+        guard try PrivateFiles.read(path) == nil else { return }
+        try PrivateFiles.write(P256.Signing.PrivateKey().pemRepresentation + "\n", to: path, mode: 0o600, owner: controlPlaneOwner)
     }
 
     private func ensurePair(_ path: String, _ identity: CertificateIdentity, _ authority: CertificateAuthority, owner: Owner?, now: Date) throws -> IssuedCertificate {

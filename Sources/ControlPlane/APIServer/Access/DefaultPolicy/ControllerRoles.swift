@@ -11,6 +11,10 @@ enum ControllerRoles {
 
     static let all = [
         role("clusterrole-aggregation-controller", [.on("rbac.authorization.k8s.io", "clusterroles", "escalate get list patch update watch")], events: false),
+        role("cluster-dns-controller", [
+            .on("core", "nodes services", read), .on("core", "services", "create patch update"),
+            .on("discovery.k8s.io", "endpointslices", "create delete get list patch update watch"), .on("discovery.k8s.io", "endpointslices/restricted", "create"),
+        ]),
         role("cronjob-controller", [
             .on("batch", "cronjobs", "get list update watch"), .on("batch", "jobs", "create delete get list patch update watch"),
             .on("batch", "cronjobs/status cronjobs/finalizers", "patch update"), .on("core", "pods", "delete list"),
