@@ -18,7 +18,7 @@ func service(_ configure: (inout Service) -> Void = { _ in }) -> Service {
 }
 
 @Suite struct EndpointSlicePlannerTests {
-    private func plan(_ service: Service, _ pods: [Pod], _ slices: [EndpointSlice] = []) -> EndpointSlicePlanner.Plan {
+    private func plan(_ service: Service, _ pods: [Pod], _ slices: [EndpointSlice] = []) -> EndpointSliceDistribution.Plan {
         EndpointSlicePlanner.plan(service, pods: pods, zones: ["node-1": "west"], slices: slices)
     }
 
@@ -207,5 +207,41 @@ func service(_ configure: (inout Service) -> Void = { _ in }) -> Service {
         #expect(cut.metadata.annotations["endpoints.kubernetes.io/over-capacity"] == "truncated")
         let later = EndpointsPlanner.endpoints(service(), pods: Array(pods.prefix(3)), old: cut)
         #expect(later.metadata.annotations["endpoints.kubernetes.io/over-capacity"] == nil)
+    }
+}
+
+@Suite struct EndpointSliceMirrorTests {
+    private func endpoints(_ configure: (inout Endpoints) -> Void = { _ in }) -> Endpoints {
+        Endpoints(with: {
+            $0.metadata.name = "outside"
+            $0.metadata.namespace = "default"
+            $0.metadata.uid = "endpoints"
+            $0.subsets = [EndpointSubset(
+                addresses: [EndpointAddress(ip: "192.0.2.1"), EndpointAddress(ip: "2001:db8::1")], notReadyAddresses: [EndpointAddress(ip: "192.0.2.2")],
+                ports: [EndpointPort(name: "db", port: 5432, protocol: "TCP")])]
+            configure(&$0)
+        })
+    }
+
+    @Test("each family and each set of ports is a slice of its own, ready or not as written")
+    func mirrored() {
+        let slices = EndpointSliceMirror.plan(endpoints(), slices: []).creations
+        let found = slices.map { "\($0.addressType) \($0.endpoints.map { "\($0.addresses[0]) \($0.conditions?.ready ?? false)" }) \($0.ports.map { $0.port ?? 0 })" }
+        #expect(found == ["IPv4 [\"192.0.2.1 true\", \"192.0.2.2 false\"] [5432]", "IPv6 [\"2001:db8::1 true\"] [5432]"])
+        #expect(slices.allSatisfy { $0.metadata.labels["endpointslice.kubernetes.io/managed-by"] == "endpointslicemirroring-controller.k8s.io" })
+        #expect(slices.allSatisfy { $0.metadata.labels["kubernetes.io/service-name"] == "outside" && $0.metadata.controller?.kind == "Endpoints" })
+    }
+
+    @Test("without addresses there is no slice")
+    func empty() { #expect(EndpointSliceMirror.plan(endpoints { $0.subsets = [] }, slices: []).isEmpty) }
+
+    @Test("what pods are selected for, what asks not to be mirrored and what the endpoints controller made is not mirrored")
+    func skipped() {
+        let plain = service { $0.spec.selector = [:] }
+        #expect(EndpointSliceMirror.isMirrored(endpoints(), plain))
+        #expect(!EndpointSliceMirror.isMirrored(endpoints(), service()))
+        #expect(!EndpointSliceMirror.isMirrored(endpoints { $0.metadata.labels["endpointslice.kubernetes.io/skip-mirror"] = "true" }, plain))
+        #expect(!EndpointSliceMirror.isMirrored(endpoints { $0.metadata.labels["endpoints.kubernetes.io/managed-by"] = "endpoint-controller" }, plain))
+        #expect(!EndpointSliceMirror.isMirrored(endpoints { $0.metadata.annotations["control-plane.alpha.kubernetes.io/leader"] = "{}" }, plain))
     }
 }

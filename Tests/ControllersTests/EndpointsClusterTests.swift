@@ -83,6 +83,16 @@ import Testing
             #expect(endpoints.subsets.map(\.addresses[0].ip) == ["192.0.2.1"])
             let slice = try await cluster.client.get(EndpointSlice.self, namespace: "default", name: "mine")
             #expect(slice.endpoints.map(\.addresses) == [["192.0.2.2"]])
+
+            // Readers of slices alone find them too, as long as they are there.
+            func mirrors(_ slices: [EndpointSlice]) -> [[String]] {
+                slices.filter { $0.metadata.labels["kubernetes.io/service-name"] == "plain" }.flatMap(\.endpoints).map(\.addresses)
+            }
+            await cluster.wait(EndpointSlice.self) { mirrors($0) == [["192.0.2.1"]] }
+            try await cluster.patch(Endpoints.resource, "plain", ["subsets": [["addresses": [["ip": "192.0.2.7"]], "ports": [["port": 80]]]]])
+            await cluster.wait(EndpointSlice.self) { mirrors($0) == [["192.0.2.7"]] }
+            try await cluster.delete(Endpoints.resource, "plain")
+            await cluster.wait(EndpointSlice.self) { mirrors($0) == [] }
         }
     }
 }

@@ -35,6 +35,7 @@ public struct ControllerManager: Sendable {
             DeploymentController(client: client("deployment-controller"), informers: informers, events: events, clock: clock, logger: logger),
             ReplicaSetController(client: client("replicaset-controller"), informers: informers, events: events, clock: clock, logger: logger),
             EndpointSliceController(client: client("endpointslice-controller"), informers: informers, clock: clock, logger: logger),
+            EndpointSliceMirroringController(client: client("endpointslicemirroring-controller"), informers: informers, clock: clock, logger: logger),
             EndpointsController(client: client("endpoint-controller"), informers: informers, clock: clock, logger: logger),
             GarbageCollector(client: client("generic-garbage-collector"), clock: clock, logger: logger),
         ]

@@ -44,11 +44,11 @@ final class ObjectIndex<Object: KubeObject>: Sendable {
 
     func object(_ name: ObjectName) -> Object? { state.withLock { $0.objects[name] } }
 
-    /// The objects under a key, by name.
-    func objects(_ key: String) -> [Object] {
-        state.withLock { state in
-            (state.byKey[key] ?? []).compactMap { state.objects[$0] }
-        }.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) }
+    /// The objects under a key, those that are looked for, by name.
+    func objects(_ key: String, where isIncluded: (Object) -> Bool = { _ in true }) -> [Object] {
+        // Not under the lock: there may be thousands to look at.
+        let found = state.withLock { state in (state.byKey[key] ?? []).compactMap { state.objects[$0] } }
+        return found.filter(isIncluded).sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) }
     }
 
     var all: [Object] { state.withLock { Array($0.objects.values) } }

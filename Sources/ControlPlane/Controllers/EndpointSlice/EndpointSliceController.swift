@@ -15,8 +15,8 @@ final class EndpointSliceController: Controller {
     private let selection: ServiceSelection
     private let nodes = ObjectIndex<Node> { _ in [] }
     private let slices = ObjectIndex<EndpointSlice> { slice in
-        guard slice.metadata.labels[EndpointSlicePlanner.managerLabel] == EndpointSlicePlanner.manager else { return [] }
-        return slice.metadata.labels[EndpointSlicePlanner.serviceLabel].map { ["\(slice.namespace)/\($0)"] } ?? []
+        guard slice.metadata.labels[EndpointSliceDistribution.managerLabel] == EndpointSlicePlanner.manager else { return [] }
+        return slice.metadata.labels[EndpointSliceDistribution.serviceLabel].map { ["\(slice.namespace)/\($0)"] } ?? []
     }
     private let assumed: AssumedObjects<EndpointSlice>
 
@@ -38,7 +38,7 @@ final class EndpointSliceController: Controller {
             ChangeSource(informers.endpointSlices) { [self] change in
                 slices.apply(change)
                 assumed.apply(change)
-                guard let slice = change.object, let service = slice.metadata.labels[EndpointSlicePlanner.serviceLabel] else { return }
+                guard let slice = change.object, let service = slice.metadata.labels[EndpointSliceDistribution.serviceLabel] else { return }
                 queue.add(ObjectName(slice.namespace, service))
             },
         ]
@@ -55,41 +55,8 @@ final class EndpointSliceController: Controller {
         var zones: [String: String] = [:]
         for node in Set(pods.compactMap(\.spec.nodeName)) { zones[node] = nodes.object(ObjectName("", node)).flatMap(Self.zone) }
         let present = assumed.overlay(slices.objects("\(name.namespace)/\(name.name)"), owner: service.uid)
-        try await carryOut(EndpointSlicePlanner.plan(service, pods: pods, zones: zones, slices: present), service)
+        let plan = EndpointSlicePlanner.plan(service, pods: pods, zones: zones, slices: present)
+        try await EndpointSliceWriter(client: client, seen: slices, assumed: assumed).carryOut(plan, owner: service.uid)
         return .at(assumed.nextCheck(owner: service.uid))
-    }
-
-    private func carryOut(_ plan: EndpointSlicePlanner.Plan, _ service: Service) async throws {
-        // What is new first, so that no endpoint is missing in between.
-        for slice in plan.creations {
-            do {
-                let created = try await client.create(slice)
-                assumed.created(created, owner: service.uid, seen: slices.object(ObjectName(created)))
-            } catch let error as KubeError where error.isNamespaceTerminating {
-                return
-            }
-        }
-        for (old, new) in plan.updates {
-            guard let change = MergePatch.difference(from: Self.content(old), to: Self.content(new)), var patch = change.object else { continue }
-            var metadata = MergePatch.condition(old)
-            if let labels = change[path: "metadata", "labels"] { metadata["labels"] = labels }
-            patch["metadata"] = metadata
-            _ = try await client.patch(EndpointSlice.resource, namespace: old.namespace, name: old.name, .object(patch))
-        }
-        for slice in plan.deletions {
-            try await ignoringNotFound {
-                _ = try await client.delete(EndpointSlice.resource, namespace: slice.namespace, name: slice.name, uid: slice.uid)
-            }
-            assumed.deleted(slice, owner: service.uid, seen: slices.object(ObjectName(slice)))
-        }
-    }
-
-    /// What of a slice this controller writes.
-    private static func content(_ slice: EndpointSlice) -> JSON {
-        let all = slice.json
-        var content: JSON = ["metadata": ["labels": all[path: "metadata", "labels"] ?? [:]]]
-        content["endpoints"] = all["endpoints"] ?? []
-        content["ports"] = all["ports"] ?? []
-        return content
     }
 }

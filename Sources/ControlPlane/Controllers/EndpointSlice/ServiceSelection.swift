@@ -29,14 +29,14 @@ struct ServiceSelection: Sendable {
             guard ServicePod.Facts(pod) != ServicePod.Facts(previous) else { return [] }
             labels.append(previous.metadata.labels)
         }
-        return services.objects(pod.namespace).filter { service in
+        return services.objects(pod.namespace) { service in
             service.selectsPods && labels.contains { labels in service.spec.selector.allSatisfy { labels[$0.key] == $0.value } }
         }.map(ObjectName.init)
     }
 
     func pods(of service: Service) -> [Pod] {
         let requirements = service.requirements
-        return pods.objects(service.namespace).filter { requirements.matches($0.metadata.labels) }
+        return pods.objects(service.namespace) { requirements.matches($0.metadata.labels) }
     }
 
     /// The Services with a pod on the node.

@@ -55,7 +55,7 @@ final class ReplicaSetController: Controller {
         if case .deleted = change { return names }
         guard pod.metadata.controller == nil else { return names }
         // Nobody's pod: whoever selects it may adopt it.
-        return names + sets.objects("in/\(pod.namespace)").filter { selector($0)?.matches(pod.metadata.labels) == true }.map(ObjectName.init)
+        return names + sets.objects("in/\(pod.namespace)", where: { selector($0)?.matches(pod.metadata.labels) == true }).map(ObjectName.init)
     }
 
     private func owner(_ pod: Pod) -> [ObjectName] { pod.metadata.controller.map { sets.objects($0.uid).map(ObjectName.init) } ?? [] }
@@ -70,7 +70,7 @@ final class ReplicaSetController: Controller {
         guard let set = sets.object(name), let selector = selector(set) else { return .done }
         let isDeleted = set.metadata.deletionTimestamp != nil
         try await assumed.verify(owner: set.uid, client: client)
-        let candidates = pods.objects("of/\(set.uid)") + pods.objects(Self.orphans(set.namespace)).filter(\.isActive)
+        let candidates = pods.objects("of/\(set.uid)") + pods.objects(Self.orphans(set.namespace), where: \.isActive)
         let claim = Claim(candidates, owner: set.uid, isDeleted: isDeleted, selector: selector)
         let owned = try await adoption.settle(claim, owner: set)
         let active = assumed.overlay(owned.filter(\.isActive), owner: set.uid)

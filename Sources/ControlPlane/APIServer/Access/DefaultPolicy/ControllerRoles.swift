@@ -41,6 +41,10 @@ enum ControllerRoles {
             .on("core", "nodes pods services", read), .on("core", "services/finalizers", "update"),
             .on("discovery.k8s.io", "endpointslices", "create delete get list patch update watch"), .on("discovery.k8s.io", "endpointslices/restricted", "create"),
         ]),
+        role("endpointslicemirroring-controller", [
+            .on("core", "endpoints services", read), .on("core", "services/finalizers endpoints/finalizers", "update"),
+            .on("discovery.k8s.io", "endpointslices", "create delete get list patch update watch"), .on("discovery.k8s.io", "endpointslices/restricted", "create"),
+        ]),
         role("generic-garbage-collector", [.on("*", "*", "delete get list patch update watch")]),
         role("job-controller", [
             .on("batch", "jobs", "get list patch update watch"), .on("batch", "jobs/status jobs/finalizers", "patch update"),
