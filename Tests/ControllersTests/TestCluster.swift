@@ -62,9 +62,16 @@ final class TestCluster: Sendable {
         return await withTaskGroup(of: Void.self) { group in
             group.addTask { await informer.run() }
             defer { group.cancelAll() }
-            for await _ in informer.changes() where informer.hasSynced {
-                let objects = informer.objects.sorted { $0.name < $1.name }
-                if holds(objects) { return objects }
+            var found: [ObjectName: Object] = [:]
+            var isComplete = false
+            for await change in informer.changes() {
+                switch change {
+                case .added(let object), .modified(let object, _): found[ObjectName(object)] = object
+                case .deleted(let object): if found[ObjectName(object)]?.uid == object.uid { found[ObjectName(object)] = nil }
+                case .synced: isComplete = true
+                }
+                let objects = found.values.sorted { $0.name < $1.name }
+                if isComplete, holds(objects) { return objects }
             }
             return []
         }
@@ -148,7 +155,7 @@ final class TestNode: Sendable {
     }
 
     /// Changes what the node does, for pods that are there too.
-    func set(_ change: (inout Behaviour) -> Void) {
+    func set(_ change: @Sendable (inout Behaviour) -> Void) {
         behaviour.withLock { change(&$0) }
         again.yield()
     }
