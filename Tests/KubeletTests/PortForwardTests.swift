@@ -144,6 +144,20 @@ struct PortForwardTests {
         }
     }
 
+    @Test("a client that resets its data stream gets the end of its error stream, as kubectl waits for it")
+    func resetByTheClient() async throws {
+        try await Self.withEchoServer { port in
+            try await Self.withForwarding("SPDY/3.1+portforward.k8s.io") { wire, _ in
+                let tunnel = try Tunnel(wire)
+                let streams = tunnel.forward(port, request: 0)
+                try await tunnel.read { $0.received[streams.data] == "hello " }
+                wire.send(SPDYFrame.resetStream(stream: streams.data, status: .cancel).bytes)
+                try await tunnel.read { $0.ended.contains(streams.error) }
+                #expect(tunnel.received[streams.error] == "")
+            }
+        }
+    }
+
     @Test("a refused connection is told in Kubernetes' words, and the tunnel goes on")
     func refused() async throws {
         try await Self.withEchoServer { port in
