@@ -60,6 +60,21 @@ struct ControlPlaneOptions: ParsableArguments {
     var user = "nobody"
 }
 
+/// The cluster's DNS: the same on every node and in the control plane.
+struct DNSOptions: ParsableArguments {
+    @Option(name: .customLong("cluster-dns"), help: "The address of the cluster's DNS Service; empty for a cluster that has its own DNS.")
+    var clusterDNS = "10.96.0.10"
+
+    @Option(name: .customLong("dns-port"), help: "The port on which every node answers for the DNS Service.")
+    var dnsPort = 10053
+
+    @Option(help: "The domain below which the cluster's names are.")
+    var clusterDomain = "cluster.local"
+
+    /// For another program of the same cluster.
+    var arguments: [String] { ["--cluster-dns", clusterDNS, "--dns-port", "\(dnsPort)", "--cluster-domain", clusterDomain] }
+}
+
 struct LogOptions: ParsableArguments {
     @Option(help: "The least severe messages to log: trace, debug, info, notice, warning, error or critical.")
     var logLevel = "info"

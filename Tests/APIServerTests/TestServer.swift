@@ -110,7 +110,7 @@ struct Answer: Sendable {
             headers = [:]
             bytes = []
             tunnel = target
-        case .webSocket:
+        case .webSocket, .upgrade:
             status = 101
             headers = [:]
             bytes = []

@@ -65,6 +65,13 @@ import Testing
         #expect(transport.asked.withLock { $0 } == ["192.0.2.1", "192.0.2.1 tcp"])
     }
 
+    @Test func resolversFromBeforeEDNSAreAskedPlainly() async throws {
+        let transport = FakeTransport { query, _, _ in query.edns == nil ? Self.address(query) : query.response(.formatError) }
+        let forwarder = Forwarder(upstreams: { Self.two }, transport: transport, now: { .zero })
+        #expect(try await forwarder.resolve(Self.question).answers.count == 1)
+        #expect(transport.asked.withLock { $0 } == ["192.0.2.1", "192.0.2.1"])
+    }
+
     @Test func answersAreKeptAndAge() async throws {
         let clock = Clock()
         let transport = FakeTransport { query, _, _ in Self.address(query, ttl: 20) }

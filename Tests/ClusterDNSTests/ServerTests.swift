@@ -103,13 +103,13 @@ import Testing
             zone.set(ServiceRecord(key: .init(namespace: "shop", name: "a"), kind: .external(DNSName("b.shop.svc.cluster.local")!)))
             zone.set(ServiceRecord(key: .init(namespace: "shop", name: "b"), kind: .external(DNSName("a.shop.svc.cluster.local")!)))
         }
-        try await Self.withServer(resolver) { place in
+        try await Self.withServer(resolver) { place async throws in
             #expect(try await Self.ask(place, Self.query("a.shop.svc.cluster.local")).code == .serverFailure)
         }
     }
 
     @Test func oddQuestionsGetTheirCodes() async throws {
-        try await Self.withServer(Self.cluster()) { place in
+        try await Self.withServer(Self.cluster()) { place async throws in
             func code(_ change: (inout DNSMessage) -> Void) async throws -> DNSMessage.ResponseCode {
                 var query = Self.query("web.shop.svc.cluster.local")
                 change(&query)

@@ -144,6 +144,20 @@ struct PortForwardTests {
         }
     }
 
+    @Test("a client that resets its data stream gets the end of its error stream, as kubectl waits for it")
+    func resetByTheClient() async throws {
+        try await Self.withEchoServer { port in
+            try await Self.withForwarding("SPDY/3.1+portforward.k8s.io") { wire, _ in
+                let tunnel = try Tunnel(wire)
+                let streams = tunnel.forward(port, request: 0)
+                try await tunnel.read { $0.received[streams.data] == "hello " }
+                wire.send(SPDYFrame.resetStream(stream: streams.data, status: .cancel).bytes)
+                try await tunnel.read { $0.ended.contains(streams.error) }
+                #expect(tunnel.received[streams.error] == "")
+            }
+        }
+    }
+
     @Test("a refused connection is told in Kubernetes' words, and the tunnel goes on")
     func refused() async throws {
         try await Self.withEchoServer { port in
@@ -211,6 +225,43 @@ struct PortForwardTests {
         }
     }
 
+    @Test("SPDY as it is, for clients that do not know the tunnel")
+    func plainUpgrade() async throws {
+        try await Self.withEchoServer { port in
+            let bench = Bench()
+            try await bench.run { kubelet in
+                await bench.start(pod(oneContainer)) { $0.isReady }
+                func respond(_ streamProtocol: String) async -> ServerResponse {
+                    await kubelet.handler.respond(to: ServerRequest(
+                        method: .POST, path: "/portForward/default/web",
+                        headers: ["connection": "Upgrade", "upgrade": "SPDY/3.1", "x-stream-protocol-version": streamProtocol], clientCertificate: Self.server))
+                }
+                guard case .full(.forbidden, _, _) = await respond("other.k8s.io") else {
+                    Issue.record("expected another protocol to be refused")
+                    return
+                }
+                guard case .upgrade(let headers, let run) = await respond("portforward.k8s.io") else {
+                    Issue.record("expected an upgrade")
+                    return
+                }
+                #expect(headers["upgrade"] == ["SPDY/3.1"] && headers["x-stream-protocol-version"] == ["portforward.k8s.io"])
+                let wire = Wire()
+                let connection = UpgradedConnection(
+                    receive: { try await wire.toServer.next() }, send: { _ = wire.fromServer.push($0, size: 1) })
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { try await run(connection) }
+                    let tunnel = try Tunnel(wire)
+                    let streams = tunnel.forward(port, request: 0)
+                    tunnel.send(streams.data, "plain", isLast: true)
+                    try await tunnel.read { $0.ended.contains(streams.error) }
+                    #expect(tunnel.received[streams.data] == "hello PLAIN")
+                    wire.toServer.finish(throwing: nil)
+                    try await group.waitForAll()
+                }
+            }
+        }
+    }
+
     @Test("wrong requests get their reason")
     func requests() async throws {
         let bench = Bench()
@@ -220,9 +271,9 @@ struct PortForwardTests {
                 guard case .full(let status, _, let body) = await Self.respond(kubelet, subprotocol, query: query, pod: pod) else { return "accepted" }
                 return "\(status.code) \(String(decoding: body, as: UTF8.self))"
             }
-            #expect(await refusal("SPDY/3.1+portforward.k8s.io", pod: "nope").contains("pod \\\"nope\\\" not found"))
+            #expect(await refusal("SPDY/3.1+portforward.k8s.io", pod: "nope").contains("pod \"nope\" not found"))
             #expect(await refusal("v9").hasPrefix("400"))
-            #expect(await refusal("v4.channel.k8s.io").contains("query parameter \\\"port\\\" is required"))
+            #expect(await refusal("v4.channel.k8s.io").contains("query parameter \"port\" is required"))
             #expect(await refusal("v4.channel.k8s.io", query: ["port": "0"]).contains("must be a number from 1 to 65535"))
             #expect(await refusal("v4.channel.k8s.io", query: ["port": "80,"]).contains("must be a number"))
         }

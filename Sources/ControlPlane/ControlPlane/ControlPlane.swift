@@ -18,6 +18,10 @@ public struct ControlPlaneConfiguration: Sendable {
     /// The addresses of Services. The first one is the API server's.
     public var serviceRange: String
     public var logger: Logger
+    /// The address of the cluster's DNS Service; empty: the cluster has its own DNS.
+    public var clusterDNS = ""
+    /// The port on which every node answers for it.
+    public var dnsPort = 10053
 
     public init(
         directory: String, bindAddress: String, port: Int, advertiseAddress: String = "127.0.0.1", serviceRange: String = "10.96.0.0/16", logger: Logger
@@ -72,10 +76,11 @@ public enum ControlPlane {
             group.addTask {
                 await ClusterRoleAggregator(client: client(api, ControlPlaneIdentity.controller("clusterrole-aggregation-controller")), logger: logger).run()
             }
+            let dns = configuration.clusterDNS.isEmpty ? nil : ClusterDNSService(clusterIP: configuration.clusterDNS, nodePort: configuration.dnsPort)
             group.addTask {
                 await ControllerManager(
                     client: { client(api, ControlPlaneIdentity.controller($0)) }, shared: client(api, ControlPlaneIdentity.controllerManager),
-                    rootCertificate: authorities, logger: logger
+                    rootCertificate: authorities, dns: dns, logger: logger
                 ).run()
             }
             // The first to end (the server, by cancellation or because its socket failed) ends all.

@@ -22,7 +22,7 @@ public struct HandlerTransport: Transport {
             let body = Collected()
             try await produce(ResponseWriter { await body.append($0) })
             return await APIResponse(status: Int(status.code), headers: Self.pairs(headers), body: body.bytes)
-        case .webSocket, .tunnel:
+        case .webSocket, .upgrade, .tunnel:
             throw KubeError(reason: .badRequest, message: "expected an answer without an upgrade to \(request.method.rawValue) \(request.path)")
         }
     }
@@ -51,7 +51,7 @@ public struct HandlerTransport: Transport {
             // The reader owns the exchange: dropping the stream ends the producer.
             continuation.onTermination = { _ in producer.cancel() }
             return APIStream(status: Int(status.code), headers: Self.pairs(headers), body: body)
-        case .webSocket, .tunnel:
+        case .webSocket, .upgrade, .tunnel:
             throw KubeError(reason: .badRequest, message: "expected an answer without an upgrade to \(request.method.rawValue) \(request.path)")
         }
     }

@@ -27,6 +27,8 @@ struct ExchangeLink: Sendable {
             await stream(status, headers, produce)
         case .webSocket(let subprotocol, let run):
             await webSocket(subprotocol, request, run)
+        case .upgrade(let headers, let run):
+            await upgrade(headers, run)
         case .tunnel(let target):
             await tunnel(to: target, request)
         }

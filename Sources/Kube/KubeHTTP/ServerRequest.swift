@@ -34,9 +34,14 @@ public struct ServerRequest: Sendable {
     }
 
     /// Whether the client asks to speak WebSocket from here on.
-    public var asksForWebSocket: Bool {
+    public var asksForWebSocket: Bool { asksFor(protocol: "websocket") }
+
+    /// Whether the client asks to speak SPDY/3.1 from here on, as it is, without a WebSocket around it.
+    public var asksForSPDY: Bool { asksFor(protocol: "spdy/3.1") }
+
+    private func asksFor(protocol name: String) -> Bool {
         headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
-            && headers[canonicalForm: "upgrade"].contains { $0.lowercased() == "websocket" }
+            && headers[canonicalForm: "upgrade"].contains { $0.lowercased() == name }
     }
 }
 

@@ -22,6 +22,10 @@ public enum ServerResponse: Sendable {
     /// - Parameter subprotocol: The one chosen among those that the client offered.
     case webSocket(subprotocol: String?, run: @Sendable (WebSocketConnection) async throws -> Void)
 
+    /// The connection speaks another protocol from now on, named by the `Upgrade` header among these; it is closed when `run`
+    /// ends. A request that cannot be upgraded (HTTP/2, a body) is answered with 400 and `run` is not called.
+    case upgrade(headers: HTTPHeaders, run: @Sendable (UpgradedConnection) async throws -> Void)
+
     /// The request is passed on to another server and its answer passed back, upgrades included.
     case tunnel(TunnelTarget)
 }

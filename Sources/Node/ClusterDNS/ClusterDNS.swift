@@ -1,6 +1,6 @@
 internal import Glibc
 public import KubeClient
-internal import KubeTypes
+public import KubeTypes
 public import Logging
 
 /// The DNS server of a node: the cluster's names from its own copy of Services and EndpointSlices, all others from the host's
@@ -9,14 +9,11 @@ public import Logging
 ///     Services, EndpointSlices ──informers──▶ ClusterZone ◀──question── DNSServer (UDP, TCP) ◀── pods
 ///                                                                            └──other names──▶ Forwarder ──▶ the host's resolvers
 public struct ClusterDNS: Sendable {
-    private let configuration: ClusterDNSConfiguration
-    private let client: KubeClient
-    private let logger: Logger
     private let resolver: ClusterResolver
     public let server: DNSServer
 
     /// - Throws: `DNSError` with `configuration`.
-    public init(configuration: ClusterDNSConfiguration, client: KubeClient, logger: Logger) throws(DNSError) {
+    public init(configuration: ClusterDNSConfiguration, logger: Logger) throws(DNSError) {
         guard let domain = DNSName(configuration.domain), !domain.labels.isEmpty else {
             throw DNSError(.configuration, "expected the cluster's domain to be a name such as cluster.local, found '\(configuration.domain)'")
         }
@@ -25,7 +22,6 @@ public struct ClusterDNS: Sendable {
             guard let address = IPBytes.parse(text) else { throw DNSError(.configuration, "expected the address of the DNS Service, found '\(text)'") }
             addresses.append(address)
         }
-        (self.configuration, self.client, self.logger) = (configuration, client, logger)
         let start = ContinuousClock.now
         let file = ResolvConf(path: configuration.resolvConf, excluding: configuration.ownPlaces)
         let forwarder = Forwarder(upstreams: { file.upstreams() }, transport: NetworkUpstreamTransport(), now: { ContinuousClock.now - start })
@@ -36,15 +32,13 @@ public struct ClusterDNS: Sendable {
     }
 
     /// Serves until cancelled.
+    /// - Parameters:
+    ///   - services, slices: copies of all Services and EndpointSlices, run by the caller; others follow them too.
     /// - Throws: `DNSError` when the address cannot be bound.
-    public func run() async throws {
+    public func run(services: Informer<Service>, slices: Informer<EndpointSlice>) async throws {
         try await server.start()
-        let services = Informer<Service>(client, logger: logger)
-        let slices = Informer<EndpointSlice>(client, logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.run() }
-            group.addTask { await services.run() }
-            group.addTask { await slices.run() }
             group.addTask { await follow(services.changes(), slices.changes()) }
             defer { group.cancelAll() }
             try await group.next()

@@ -13,6 +13,7 @@ struct ControlPlaneCommand: AsyncParsableCommand {
 
     @OptionGroup var directories: Directories
     @OptionGroup var options: ControlPlaneOptions
+    @OptionGroup var dns: DNSOptions
     @OptionGroup var logs: LogOptions
 
     @Flag(help: ArgumentHelp("End when stdin ends, and say 'ready' on stdout: for the agent that starts it.", visibility: .hidden))
@@ -25,13 +26,15 @@ struct ControlPlaneCommand: AsyncParsableCommand {
         } else {
             try Preflight.reachable(directories.dataDir, by: .current)
         }
-        let configuration = ControlPlaneConfiguration(
+        var configuration = ControlPlaneConfiguration(
             directory: directories.dataDir + "/control-plane", bindAddress: options.bindAddress, port: options.apiPort,
             advertiseAddress: options.advertiseAddress ?? NodeAddress.detect(), serviceRange: options.serviceCIDR, logger: logger)
-        let isSupervised = supervised
+        configuration.clusterDNS = dns.clusterDNS
+        configuration.dnsPort = dns.dnsPort
+        let (isSupervised, served) = (supervised, configuration)
         try await Interrupts.cancelling {
             do {
-                try await Self.serve(configuration, isSupervised: isSupervised)
+                try await Self.serve(served, isSupervised: isSupervised)
             } catch is CancellationError {
                 return
             } catch {

@@ -7,6 +7,7 @@ struct NodeCommand: AsyncParsableCommand {
 
     @OptionGroup var directories: Directories
     @OptionGroup var node: NodeOptions
+    @OptionGroup var dns: DNSOptions
     @OptionGroup var logs: LogOptions
 
     @Option(name: .customLong("service-cidr"), help: "The addresses of Services.")
@@ -27,7 +28,7 @@ struct NodeCommand: AsyncParsableCommand {
         guard Files.exists(path) else { throw Failure("found no kubeconfig at \(path): name one with --kubeconfig") }
         guard Files.exists(pki + "/kubelet.crt") else { throw Failure("found no serving certificate at \(pki)/kubelet.crt") }
         let agent = NodeAgent(
-            directories: directories, options: node, serviceCIDR: serviceCIDR, nodeName: try node.nodeName ?? HostName.read(), addresses: [node.nodeIP ?? NodeAddress.detect()],
+            directories: directories, options: node, dns: dns, serviceCIDR: serviceCIDR, nodeName: try node.nodeName ?? HostName.read(), addresses: [node.nodeIP ?? NodeAddress.detect()],
             kubeconfig: path, pki: pki, logger: try logs.make("swiftlet"))
         try await Interrupts.cancelling { try await agent.run() }
         withExtendedLifetime(pidFile) {}

@@ -12,6 +12,7 @@ struct Up: AsyncParsableCommand {
     @OptionGroup var directories: Directories
     @OptionGroup var node: NodeOptions
     @OptionGroup var controlPlane: ControlPlaneOptions
+    @OptionGroup var dns: DNSOptions
     @OptionGroup var logs: LogOptions
 
     func run() async throws {
@@ -25,6 +26,7 @@ struct Up: AsyncParsableCommand {
         let pidFile = try PidFile.take(directories.pidFile)
         try Preflight.port(controlPlane.apiPort, of: "the API server", option: "--api-port")
         try Preflight.port(node.kubeletPort, of: "the kubelet", option: "--kubelet-port")
+        if !dns.clusterDNS.isEmpty { try Preflight.port(dns.dnsPort, of: "the DNS server", option: "--dns-port") }
 
         let logger = try logs.make("swiftlet")
         let address = node.nodeIP ?? NodeAddress.detect()
@@ -37,7 +39,7 @@ struct Up: AsyncParsableCommand {
         }
         let child = ControlPlaneChild(program: try Executable.path(), arguments: childArguments(address), logger: logger)
         let agent = NodeAgent(
-            directories: directories, options: node, serviceCIDR: controlPlane.serviceCIDR, nodeName: name, addresses: [address], kubeconfig: pki.kubeletKubeconfig,
+            directories: directories, options: node, dns: dns, serviceCIDR: controlPlane.serviceCIDR, nodeName: name, addresses: [address], kubeconfig: pki.kubeletKubeconfig,
             pki: pki.rootDirectory, logger: logger)
         let kubeconfig = pki.adminKubeconfig
         try await Interrupts.cancelling {
@@ -56,7 +58,7 @@ struct Up: AsyncParsableCommand {
 
     private func childArguments(_ address: String) -> [String] {
         ["control-plane", "--supervised", "--data-dir", directories.dataDir, "--run-dir", directories.runDir, "--bind-address", controlPlane.bindAddress,
-         "--api-port", "\(controlPlane.apiPort)", "--advertise-address", controlPlane.advertiseAddress ?? address, "--service-cidr", controlPlane.serviceCIDR, "--user", controlPlane.user, "--log-level", logs.logLevel]
+         "--api-port", "\(controlPlane.apiPort)", "--advertise-address", controlPlane.advertiseAddress ?? address, "--service-cidr", controlPlane.serviceCIDR, "--user", controlPlane.user, "--log-level", logs.logLevel] + dns.arguments
     }
 }
 

@@ -1,4 +1,5 @@
 import Cgroups
+import ClusterDNS
 import Glibc
 import Images
 import KubeClient
@@ -15,6 +16,7 @@ import ServiceProxy
 struct NodeAgent: Sendable {
     var directories: Directories
     var options: NodeOptions
+    var dns: DNSOptions
     var serviceCIDR: String
     var nodeName: String
     /// The primary one first.
@@ -36,18 +38,21 @@ struct NodeAgent: Sendable {
 
         let transport = try NetworkTransport(kubeconfig: Kubeconfig(path: kubeconfig))
         let client = KubeClient(transport: transport)
-        let traffic = try NodeTraffic(network: network, node: description(), aliases: [], client: client, logger: logger)
+        let traffic = try NodeTraffic(network: network, node: description(), aliases: dnsAliases, client: client, logger: logger)
         let kubelet = try Kubelet(
             configuration: KubeletConfiguration(
                 nodeName: nodeName, nodeAddresses: addresses, dataDirectory: directories.dataDir, logDirectory: options.logDir, port: options.kubeletPort,
-                runtimeVersion: "swiftlet://\(Version.text)", podCIDRs: [options.podCIDR]),
+                runtimeVersion: "swiftlet://\(Version.text)", podCIDRs: [options.podCIDR],
+                clusterDNS: dns.clusterDNS.isEmpty ? [] : [dns.clusterDNS], clusterDomain: dns.clusterDomain, resolvConf: HostResolvers.path()),
             client: client, runtime: runtime, images: runtime, traffic: traffic, logger: logger)
+        let names = try clusterDNS()
         let server = HTTPServer(configuration: try serverConfiguration(), handler: kubelet.handler, logger: logger)
         try await server.start()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.run() }
             group.addTask { try await kubelet.run() }
             group.addTask { await traffic.run() }
+            if let names { group.addTask { try await names.run(services: traffic.services, slices: traffic.slices) } }
             defer { group.cancelAll() }
             try await group.next()
         }
@@ -60,6 +65,23 @@ struct NodeAgent: Sendable {
         guard let services = IPPrefix(serviceCIDR) else { throw Failure("expected --service-cidr to be a range such as 10.96.0.0/16, found '\(serviceCIDR)'") }
         return NodeDescription(
             name: nodeName, addresses: addresses.compactMap { IPAddress($0) }, podCIDRs: try Self.network(options).podCIDRs, serviceCIDRs: [services])
+    }
+
+    /// Pods call the DNS Service at port 53; policies that allow that mean the port where this node answers.
+    private var dnsAliases: [PortAlias] {
+        guard !dns.clusterDNS.isEmpty, let port = UInt16(exactly: dns.dnsPort) else { return [] }
+        return addresses.compactMap { IPAddress($0) }.flatMap { address in
+            [TransportProtocol.udp, .tcp].map { PortAlias(address, $0, known: 53, served: port) }
+        }
+    }
+
+    /// This node's share of the cluster's DNS; none if the cluster has its own.
+    private func clusterDNS() throws -> ClusterDNS? {
+        guard !dns.clusterDNS.isEmpty else { return nil }
+        // On the address that the DNS Service's endpoint names, not on all: answers must come from where questions went.
+        let configuration = ClusterDNSConfiguration(
+            address: addresses[0], port: dns.dnsPort, domain: dns.clusterDomain, serviceAddresses: [dns.clusterDNS], resolvConf: HostResolvers.path())
+        return try ClusterDNS(configuration: configuration, logger: logger)
     }
 
     private func serverConfiguration() throws -> HTTPServerConfiguration {

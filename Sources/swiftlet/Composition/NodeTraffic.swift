@@ -11,8 +11,9 @@ struct NodeTraffic: PodTraffic {
     private let policies: PolicyEnforcer
     private let policyWatcher: PolicyWatcher
     private let proxy: ServiceProxy
-    private let services: Informer<Service>
-    private let slices: Informer<EndpointSlice>
+    /// Copies of all Services and EndpointSlices, run here; the cluster's DNS follows them too.
+    let services: Informer<Service>
+    let slices: Informer<EndpointSlice>
     private let logger: Logger
 
     /// - Parameter aliases: what this node serves at another port than the one that users know.

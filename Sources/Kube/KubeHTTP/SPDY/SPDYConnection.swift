@@ -37,6 +37,11 @@ public final class SPDYConnection: Sendable {
         public init(_ webSocket: WebSocketConnection) {
             self.init(receive: { try await webSocket.receive()?.bytes }, send: { try await webSocket.send($0) })
         }
+
+        /// A connection that was upgraded to SPDY itself.
+        public init(_ connection: UpgradedConnection) {
+            self.init(receive: { try await connection.receive() }, send: { try await connection.send($0) })
+        }
     }
 
     /// - Parameters:

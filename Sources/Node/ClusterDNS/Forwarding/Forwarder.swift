@@ -87,7 +87,12 @@ public final class Forwarder: Sendable {
         query.checkingDisabled = checkingDisabled
         query.questions = [question]
         query.edns = .init(payloadSize: DNSMessage.payloadLimit, dnssecOK: dnssecOK)
-        let answer = try await transport.exchange(query, with: upstream, overTCP: false)
+        var answer = try await transport.exchange(query, with: upstream, overTCP: false)
+        if answer.code == .formatError {
+            // A resolver from before EDNS (RFC 6891, section 6.2.2).
+            query.edns = nil
+            answer = try await transport.exchange(query, with: upstream, overTCP: false)
+        }
         guard answer.isTruncated else { return answer }
         return try await transport.exchange(query, with: upstream, overTCP: true)
     }

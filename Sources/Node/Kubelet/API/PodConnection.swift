@@ -89,11 +89,14 @@ struct PodConnection: Sendable {
         try await channel.executeThenClose { inbound, outbound in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
+                    var isHeard = true
                     while let bytes = try await client.read() {
-                        // A pod that does not listen any more may still have something to say.
-                        do { try await outbound.write(ByteBuffer(bytes: bytes)) } catch { return }
+                        // A pod that does not listen any more may still have something to say; what it is told is thrown away, or
+                        // it would hold back the client's other connections.
+                        guard isHeard else { continue }
+                        do { try await outbound.write(ByteBuffer(bytes: bytes)) } catch { isHeard = false }
                     }
-                    outbound.finish()
+                    if isHeard { outbound.finish() }
                 }
                 group.addTask {
                     do {

@@ -5,10 +5,12 @@ internal import Runtime
 
 /// `/portForward/<namespace>/<pod>`: TCP connections to ports of a pod.
 ///
-/// Two protocols: SPDY/3.1 inside a WebSocket, any number of connections with two streams each (KEP-4006; kubectl since 1.30);
-/// and the older one with two channels of the WebSocket a port and one connection for each port of the query.
+/// Two protocols: SPDY/3.1, any number of connections with two streams each, inside a WebSocket (KEP-4006; kubectl since 1.30)
+/// or as it is; and one with two channels of a WebSocket a port and one connection for each port of the query.
 struct PortForwardHandler: Sendable {
     static let tunnelSubprotocol = "SPDY/3.1+portforward.k8s.io"
+    static let streamProtocolHeader = "x-stream-protocol-version"
+    static let streamProtocol = "portforward.k8s.io"
     static let channelSubprotocols = ["v4.channel.k8s.io"]
 
     private let handler: KubeletHandler
@@ -24,6 +26,7 @@ struct PortForwardHandler: Sendable {
         }
         let forwarder = PortForwarder(
             runtime: handler.services.runtime, sandbox: sandbox.id, pod: "\(pod)_\(namespace)", uid: worker.uid, logger: handler.services.logger)
+        if request.asksForSPDY { return Self.upgrade(request, forwarder, sandbox.ended) }
         let offered = request.headers[canonicalForm: "sec-websocket-protocol"].map(String.init)
         guard request.asksForWebSocket else {
             return KubeletHandler.failure(request, .badRequest, "BadRequest", "unable to upgrade: expected a WebSocket with the subprotocol \(Self.tunnelSubprotocol)")
@@ -45,6 +48,20 @@ struct PortForwardHandler: Sendable {
         return KubeletHandler.failure(
             request, .badRequest, "BadRequest",
             "expected a WebSocket with one of \(([Self.tunnelSubprotocol] + Self.channelSubprotocols).joined(separator: ", ")), found \(offered.isEmpty ? "none" : offered.joined(separator: ", "))")
+    }
+
+    /// SPDY as it is: how clients ask that do not know the tunnel, and API servers of others.
+    private static func upgrade(_ request: ServerRequest, _ forwarder: PortForwarder, _ ended: AsyncStream<Void>) -> ServerResponse {
+        var headers: HTTPHeaders = ["connection": "Upgrade", "upgrade": "SPDY/3.1"]
+        let offered = request.headers[canonicalForm: streamProtocolHeader].map(String.init)
+        guard offered.isEmpty || offered.contains(streamProtocol) else {
+            return KubeletHandler.failure(
+                request, .forbidden, "Forbidden", "unable to upgrade: unable to negotiate protocol: client supports \(offered), server accepts [\(streamProtocol)]")
+        }
+        if !offered.isEmpty { headers.add(name: streamProtocolHeader, value: streamProtocol) }
+        return .upgrade(headers: headers) { connection in
+            try await until(ended) { try await forwarder.serveStreams(SPDYConnection(.init(connection))) }
+        }
     }
 
     /// `port=80&port=81` or `port=80,81`, as clients have it.

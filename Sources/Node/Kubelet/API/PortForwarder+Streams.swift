@@ -43,9 +43,13 @@ extension PortForwarder {
     }
 
     private func serve(_ port: UInt16, _ data: SPDYStream, _ error: SPDYStream) async {
+        var failure: String?
         await Self.ignoringDepartures {
-            let failure = try await forward(
+            failure = try await forward(
                 port, ForwardedStream(read: { try await data.read() }, write: { try await data.write($0) }, finish: { try await data.finish() }))
+        }
+        // However the data ended (kubectl resets it): the client waits for the end of its error.
+        await Self.ignoringDepartures {
             if let failure {
                 logger.debug("\(failure)")
                 try await error.write(Array(failure.utf8))

@@ -93,10 +93,15 @@ struct ManagedFiles {
             }
         }
 
-        /// Within the limits of the C library: three name servers, 32 search paths.
+        /// Within Kubernetes' limits, and the C library's: three name servers, 32 search paths in 2048 characters.
         var text: String {
             var lines: [String] = []
-            if !searches.isEmpty { lines.append("search " + searches.prefix(32).joined(separator: " ")) }
+            var room = 2048 + 1
+            let paths = searches.prefix(32).prefix { path in
+                room -= path.utf8.count + 1
+                return room >= 0
+            }
+            if !paths.isEmpty { lines.append("search " + paths.joined(separator: " ")) }
             lines += nameservers.prefix(3).map { "nameserver \($0)" }
             if !options.isEmpty { lines.append("options " + options.joined(separator: " ")) }
             return lines.map { $0 + "\n" }.joined()
