@@ -1,3 +1,4 @@
+import Glibc
 import LinuxSystem
 import Logging
 import Netlink
@@ -25,7 +26,7 @@ struct Main {
     }
 
     private static func measure(services count: Int, runs: Int) async throws {
-        var full: [Double] = []
+        var full: [Sample] = []
         for run in 1...runs {
             let bench = try ServiceBenchmark()
             full.append(try await bench.fullSync(services: count))
@@ -40,11 +41,18 @@ struct Main {
         }
     }
 
-    private static func report(_ what: String, _ times: [Double]) {
-        let sorted = times.sorted()
+    private static func report(_ what: String, _ samples: [Sample]) {
+        let (elapsed, processor) = (samples.map(\.elapsed).sorted(), samples.map(\.processor).sorted())
         func text(_ value: Double) -> String { "\((value * 1000).rounded() / 1000)" }
-        print("\(what): median \(text(sorted[sorted.count / 2])) ms, best \(text(sorted[0])) ms, worst \(text(sorted[sorted.count - 1])) ms (\(sorted.count) runs)")
+        let (middle, last) = (samples.count / 2, samples.count - 1)
+        print("\(what): median \(text(elapsed[middle])) ms, best \(text(elapsed[0])) ms, worst \(text(elapsed[last])) ms; processor \(text(processor[middle])) ms (\(samples.count) runs)")
     }
+}
+
+/// Milliseconds: of the clock, and of this process on all processors, which a busy machine does not change.
+struct Sample {
+    var elapsed: Double
+    var processor: Double
 }
 
 struct ServiceBenchmarkError: Error, CustomStringConvertible {
@@ -98,35 +106,41 @@ final class ServiceBenchmark {
         return (0..<count).map { 0x0a80_0000 + UInt32(next + $0) }
     }
 
-    private func timed(_ changes: [ServiceChange]) async throws -> Double {
-        let start = Clocks.monotonic()
+    private func timed(_ changes: [ServiceChange]) async throws -> Sample {
+        let (start, used) = (Clocks.monotonic(), Self.processorTime())
         proxy.submit(changes)
         try await proxy.synchronize()
-        return Double(Clocks.monotonic() - start) / 1e6
+        return Sample(elapsed: Double(Clocks.monotonic() - start) / 1e6, processor: Double(Self.processorTime() - used) / 1e6)
     }
 
-    func fullSync(services count: Int) async throws -> Double {
+    private static func processorTime() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
+    func fullSync(services count: Int) async throws -> Sample {
         var changes: [ServiceChange] = []
         for number in 0..<count { changes += [.service(service(number)), .slice(slice(number, fresh(2)))] }
         return try await timed(changes + [.servicesComplete, .slicesComplete])
     }
 
-    func oneChange(services count: Int, times: Int) async throws -> [Double] {
-        var result: [Double] = []
+    func oneChange(services count: Int, times: Int) async throws -> [Sample] {
+        var result: [Sample] = []
         for time in 0..<times { result.append(try await timed([.slice(slice(time * 7 % count, fresh(2)))])) }
         return result
     }
 
-    func oneService(times: Int) async throws -> [Double] {
-        var result: [Double] = []
+    func oneService(times: Int) async throws -> [Sample] {
+        var result: [Sample] = []
         for time in 0..<times { result.append(try await timed([.service(service(20_000 + time)), .slice(slice(20_000 + time, fresh(2)))])) }
         return result
     }
 
-    func oneEndpointMore(at count: Int, times: Int) async throws -> [Double] {
+    func oneEndpointMore(at count: Int, times: Int) async throws -> [Sample] {
         var addresses = fresh(count)
         _ = try await timed([.service(service(30_000)), .slice(slice(30_000, addresses))])
-        var result: [Double] = []
+        var result: [Sample] = []
         for _ in 0..<times {
             addresses += fresh(1)
             result.append(try await timed([.slice(slice(30_000, addresses))]))
@@ -134,10 +148,10 @@ final class ServiceBenchmark {
         return result
     }
 
-    func replacedOfMany(at count: Int, times: Int) async throws -> [Double] {
+    func replacedOfMany(at count: Int, times: Int) async throws -> [Sample] {
         var addresses = fresh(count)
         _ = try await timed([.service(service(31_000)), .slice(slice(31_000, addresses))])
-        var result: [Double] = []
+        var result: [Sample] = []
         for time in 0..<times {
             addresses[time * 13 % count] = fresh(1)[0]
             result.append(try await timed([.slice(slice(31_000, addresses))]))

@@ -23,12 +23,15 @@ public struct ConntrackSocket: Sendable {
         }
     }
 
-    /// The connections of a family, of protocols with ports.
-    /// - Parameter destination: only connections that began towards it. The kernel selects them (Linux 5.8); older kernels
-    ///   send all, and the selection happens here.
-    public func entries(_ family: IPAddress.Family, to destination: Destination? = nil) throws(NetlinkError) -> [ConntrackEntry] {
+    /// The connections of protocols with ports. The kernel walks through all connections of the machine: ten milliseconds
+    /// and more, however few are found.
+    /// - Parameters:
+    ///   - family: nil: both.
+    ///   - destination: only connections that began towards it. The kernel selects them (Linux 5.8); older kernels send all,
+    ///     and the selection happens here.
+    public func entries(_ family: IPAddress.Family? = nil, to destination: Destination? = nil) throws(NetlinkError) -> [ConntrackEntry] {
         let messages = try socket.dump("list connections", type: Self.type(1)) { writer in
-            NFTablesBatch.header(family.rawValue)(&writer)
+            NFTablesBatch.header(destination?.address.family.rawValue ?? family?.rawValue ?? 0)(&writer)
             if let destination { Self.write(destination, into: &writer) }
         }
         return messages.compactMap { ConntrackEntry($0) }.filter { entry in

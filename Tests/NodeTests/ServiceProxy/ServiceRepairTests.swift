@@ -135,8 +135,8 @@ import Testing
         }
         let text = try node.node.run("nft", "list", "table", "inet", "swiftlet-services")
         for line in [
-            // 1 << 18; 1 << 18 | 7 << 1
-            "10.96.0.1 . tcp . 80 : 0004:0000", "192.0.2.1 . tcp . 30080 : 0004:000e", "0004:000e : goto ip4-cluster-1-7s",
+            // 1 << 18, and 1 << 18 | 7 << 1, as nft shows a traffic class of the machine's byte order.
+            "10.96.0.1 . tcp . 80 : 0:400", "192.0.2.1 . tcp . 30080 : e00:400", "e00:400 : goto ip4-cluster-1-7s",
             "10.96.0.1 . tcp . 80 . 0x00000000 : 10.244.0.1 . 8080", "10.244.0.0/24", "10.96.0.0/16", "10.244.0.1 . 10.244.0.1",
             "type nat hook prerouting priority dstnat; policy accept;", "type nat hook postrouting priority srcnat; policy accept;",
             "meta priority set ip daddr . meta l4proto . th dport map @front4 meta priority vmap @balance4",

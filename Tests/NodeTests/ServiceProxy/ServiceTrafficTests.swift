@@ -199,6 +199,7 @@ import Testing
         try await node.serve(at: clusterIP, [])
         #expect(try node.node.call(clusterIP, 80) == .refused)
         _ = (a, b)
+        for address in ["fd00:1::a", "fd00:1::b"] { try node.node.run("ip", "address", "delete", address + "/128", "dev", "lo") }
         try await node.end()
     }
 

@@ -122,11 +122,10 @@ actor KernelTable {
     func endConnections(_ frontends: [Frontend: Set<Backend>], isComplete: Bool = false, ranges: [IPPrefix] = []) throws -> Int {
         if frontends.isEmpty, !isComplete { return 0 }
         var entries: [ConntrackEntry] = []
-        if frontends.count <= 4, !isComplete {
-            for frontend in frontends.keys { entries += try conntrack.entries(frontend.address.family, to: .init(frontend.address, frontend.transport, frontend.port)) }
+        if frontends.count <= 2, !isComplete {
+            for frontend in frontends.keys { entries += try conntrack.entries(to: .init(frontend.address, frontend.transport, frontend.port)) }
         } else {
-            let families = isComplete ? Set(ServiceTable.families) : Set(frontends.keys.map(\.address.family))
-            for family in families { entries += try conntrack.entries(family) }
+            entries = try conntrack.entries()
         }
         var ended = 0
         for entry in entries where entry.original.transport == TransportProtocol.udp.rawValue {

@@ -4,6 +4,9 @@ internal import Netlink
 struct Backend: Sendable, Hashable, Comparable {
     var address: IPAddress
     var port: UInt16
+    /// Lists of thousands are compared as sets: one number is hashed instead of five.
+    func hash(into hasher: inout Hasher) { address.hash(into: &hasher, with: port) }
+
     static func < (left: Backend, right: Backend) -> Bool { left.address == right.address ? left.port < right.port : left.address < right.address }
 }
 
@@ -19,48 +22,81 @@ struct EndpointChoice: Hashable {
     /// Addresses of this node's endpoints: those that could be their own clients.
     var addressesHere: Set<IPAddress> = []
 
-    private typealias Endpoint = EndpointSliceDescription.Endpoint
+    /// What decides about an endpoint, without its texts.
+    private struct Candidate {
+        var backend: Backend
+        var isReady: Bool
+        /// Still serves while it ends.
+        var isLastResort: Bool
+        var isHere: Bool
+        var hasNodeHints: Bool
+        var hasZoneHints: Bool
+        var isForThisNode: Bool
+        var isForThisZone: Bool
 
-    init(_ port: ServiceDescription.Port, _ family: IPAddress.Family, _ slices: some Sequence<EndpointSliceDescription>, _ node: NodeDescription) {
-        var candidates: [(backend: Backend, endpoint: Endpoint)] = []
-        var known: [Backend: Int] = [:]
-        for slice in slices {
-            for slicePort in slice.ports where slicePort.name == port.name && slicePort.transport == port.transport {
-                for endpoint in slice.endpoints where endpoint.address.family == family {
-                    let backend = Backend(address: endpoint.address, port: slicePort.port)
-                    guard let index = known[backend] else {
-                        known[backend] = candidates.count
-                        candidates.append((backend, endpoint))
-                        continue
-                    }
-                    // While an endpoint moves from one slice to another both may have it: the better news counts.
-                    if endpoint.isReady, !candidates[index].endpoint.isReady { candidates[index].endpoint = endpoint }
-                }
-            }
-        }
-        let isMeant = Self.topology(candidates.lazy.map(\.endpoint).filter(\.isReady), node)
-        cluster = candidates.filter { $0.endpoint.isReady && isMeant($0.endpoint) }.map(\.backend)
-        if cluster.isEmpty { cluster = candidates.filter { $0.endpoint.isServing && $0.endpoint.isTerminating }.map(\.backend) }
-        let here = candidates.filter { $0.endpoint.isLocal(to: node) }
-        local = here.filter(\.endpoint.isReady).map(\.backend)
-        if local.isEmpty { local = here.filter { $0.endpoint.isServing && $0.endpoint.isTerminating }.map(\.backend) }
-        hasAny = !cluster.isEmpty || !local.isEmpty
-        for (backend, endpoint) in candidates where endpoint.isLocal(to: node) || node.podCIDRs.contains(where: { $0.contains(backend.address) }) {
-            addressesHere.insert(backend.address)
+        init(_ backend: Backend, _ endpoint: EndpointSliceDescription.Endpoint, _ node: NodeDescription) {
+            self.backend = backend
+            isReady = endpoint.isReady
+            isLastResort = endpoint.isServing && endpoint.isTerminating
+            isHere = endpoint.nodeName == node.name
+            (hasNodeHints, hasZoneHints) = (!endpoint.nodeHints.isEmpty, !endpoint.zoneHints.isEmpty)
+            isForThisNode = hasNodeHints && endpoint.nodeHints.contains(node.name)
+            isForThisZone = hasZoneHints && node.zone.map { endpoint.zoneHints.contains($0) } ?? false
         }
     }
 
-    /// Hints are followed when every ready endpoint has one and one of them is for this node (KEP-4444, KEP-2433).
-    private static func topology(_ ready: some Sequence<Endpoint>, _ node: NodeDescription) -> (Endpoint) -> Bool {
-        var (allHaveNodes, allHaveZones, forThisNode, forThisZone) = (true, true, false, false)
-        for endpoint in ready {
-            if endpoint.nodeHints.isEmpty { allHaveNodes = false }
-            if endpoint.zoneHints.isEmpty { allHaveZones = false }
-            forThisNode = forThisNode || endpoint.nodeHints.contains(node.name)
-            if let zone = node.zone { forThisZone = forThisZone || endpoint.zoneHints.contains(zone) }
+    init(_ port: ServiceDescription.Port, _ family: IPAddress.Family, _ slices: some Sequence<EndpointSliceDescription>, _ node: NodeDescription) {
+        let candidates = Self.candidates(port, family, slices, node)
+        let isMeant = Self.topology(candidates)
+        var (lastCluster, lastLocal): ([Backend], [Backend]) = ([], [])
+        cluster.reserveCapacity(candidates.count)
+        for candidate in candidates {
+            if candidate.isReady, isMeant(candidate) { cluster.append(candidate.backend) }
+            if candidate.isReady, candidate.isHere { local.append(candidate.backend) }
+            if candidate.isLastResort { lastCluster.append(candidate.backend) }
+            if candidate.isLastResort, candidate.isHere { lastLocal.append(candidate.backend) }
+            if candidate.isHere || node.podCIDRs.contains(where: { $0.contains(candidate.backend.address) }) { addressesHere.insert(candidate.backend.address) }
         }
-        if allHaveNodes, forThisNode { return { $0.nodeHints.contains(node.name) } }
-        if allHaveZones, forThisZone, let zone = node.zone { return { $0.zoneHints.contains(zone) } }
+        if cluster.isEmpty { cluster = lastCluster }
+        if local.isEmpty { local = lastLocal }
+        hasAny = !cluster.isEmpty || !local.isEmpty
+    }
+
+    private static func candidates(
+        _ port: ServiceDescription.Port, _ family: IPAddress.Family, _ slices: some Sequence<EndpointSliceDescription>, _ node: NodeDescription
+    ) -> [Candidate] {
+        var candidates: [Candidate] = []
+        var known: [Backend: Int] = [:]
+        for slice in slices {
+            for slicePort in slice.ports where slicePort.name == port.name && slicePort.transport == port.transport {
+                candidates.reserveCapacity(candidates.count + slice.endpoints.count)
+                known.reserveCapacity(known.count + slice.endpoints.count)
+                for endpoint in slice.endpoints where endpoint.address.family == family {
+                    let backend = Backend(address: endpoint.address, port: slicePort.port)
+                    guard let index = known.updateValue(candidates.count, forKey: backend) else {
+                        candidates.append(Candidate(backend, endpoint, node))
+                        continue
+                    }
+                    known[backend] = index
+                    // While an endpoint moves from one slice to another both may have it: the better news counts.
+                    if endpoint.isReady, !candidates[index].isReady { candidates[index] = Candidate(backend, endpoint, node) }
+                }
+            }
+        }
+        return candidates
+    }
+
+    /// Hints are followed when every ready endpoint has one and one of them is for this node (KEP-4444, KEP-2433).
+    private static func topology(_ candidates: [Candidate]) -> (Candidate) -> Bool {
+        var (allHaveNodes, allHaveZones, forThisNode, forThisZone) = (true, true, false, false)
+        for candidate in candidates where candidate.isReady {
+            allHaveNodes = allHaveNodes && candidate.hasNodeHints
+            allHaveZones = allHaveZones && candidate.hasZoneHints
+            forThisNode = forThisNode || candidate.isForThisNode
+            forThisZone = forThisZone || candidate.isForThisZone
+        }
+        if allHaveNodes, forThisNode { return { $0.isForThisNode } }
+        if allHaveZones, forThisZone { return { $0.isForThisZone } }
         return { _ in true }
     }
 
@@ -68,7 +104,8 @@ struct EndpointChoice: Hashable {
     /// comes last; a hole that is left is filled by the last. So a change of one endpoint is a change of one or two elements.
     static func arranged(_ wanted: [Backend], before: [Backend]) -> [Backend] {
         if before.isEmpty { return wanted.sorted() }
-        if before == wanted { return before }
+        // Nothing new, or new ones at the end, as the controllers write them.
+        if before.count <= wanted.count, wanted.starts(with: before) { return before + wanted[before.count...].sorted() }
         let wantedSet = Set(wanted)
         var places: [Backend?] = before.map { wantedSet.contains($0) ? $0 : nil }
         let old = Set(before)
@@ -89,6 +126,15 @@ struct EndpointChoice: Hashable {
     }
 }
 
-extension EndpointSliceDescription.Endpoint {
-    func isLocal(to node: NodeDescription) -> Bool { nodeName == node.name }
+extension IPAddress {
+    /// With a port, as few numbers as it takes.
+    func hash(into hasher: inout Hasher, with port: UInt16) {
+        switch self {
+        case .v4(let value): hasher.combine(UInt64(value) << 16 | UInt64(port))
+        case .v6(let high, let low):
+            hasher.combine(high)
+            hasher.combine(low)
+            hasher.combine(port)
+        }
+    }
 }

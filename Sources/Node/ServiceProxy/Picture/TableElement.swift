@@ -5,6 +5,9 @@ struct Frontend: Sendable, Hashable {
     var address: IPAddress
     var transport: TransportProtocol
     var port: UInt16
+
+    /// The protocol tells few apart.
+    func hash(into hasher: inout Hasher) { address.hash(into: &hasher, with: port) }
 }
 
 /// How a frontend's connections are spread. Frontends that are spread alike share a chain, so the number of chains depends
