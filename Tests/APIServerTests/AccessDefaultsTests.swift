@@ -1,5 +1,6 @@
 import JSONTree
 import KubeHTTP
+import NIOHTTP1
 import Testing
 
 @testable import APIServer

@@ -186,13 +186,21 @@ import Testing
         #expect(answer.message == #"pods "p" is forbidden: error looking up service account default/nobody: serviceaccount "nobody" not found"#)
     }
 
+    @Test func aMirrorPodHasNoAccount() async throws {
+        let server = try await TestServer()
+        let mirror = JSON.pod("m").with(.object(["kubernetes.io/config.mirror": "1"]), at: "metadata", "annotations")
+        #expect(volumes(try await server.create(pods, mirror)).isEmpty)
+        let greedy = mirror.with("n", at: "metadata", "name").with("default", at: "spec", "serviceAccountName")
+        #expect(await server.call(.POST, pods, greedy).message.hasSuffix("a mirror pod may not reference service accounts"))
+    }
+
     @Test(.timeLimit(.minutes(1))) func aPodWaitsForTheDefaultAccountOfANewNamespace() async throws {
         let server = try await TestServer()
         try await server.create(namespaces, ["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": "new"]])
         async let pod = server.call(.POST, "/api/v1/namespaces/new/pods", .pod("p"))
         async let account = server.call(.POST, "/api/v1/namespaces/new/serviceaccounts", .serviceAccount("default"))
-        #expect(await account.status == 201)
-        #expect(await pod.status == 201)
+        let statuses = await (account.status, pod.status)
+        #expect(statuses == (201, 201))
     }
 
     @Test func pullSecretsOfTheAccountAreThePods() async throws {

@@ -71,7 +71,7 @@ import Testing
         ([PolicyRule.get("/api/*")], [PolicyRule.get("/api/v1 /api/v2/*")], []),
         ([PolicyRule.get("/api/v1")], [PolicyRule.get("/api/*")], [PolicyRule.get("/api/*")]),
         (PolicyRule.everything, [PolicyRule.on("x.io", "things/part", "frob"), .get("/y")], []),
-    ])
+    ] as [([PolicyRule], [PolicyRule], [PolicyRule])])
     func coverage(_ held: [PolicyRule], _ asked: [PolicyRule], _ missing: [PolicyRule]) {
         #expect(PolicyRules.missing(from: held, of: asked) == missing)
     }

@@ -92,12 +92,12 @@ import Testing
         let server = try await TestServer()
         #expect(await server.get(pods, as: nobody).status == 403)
         // More than a mailbox holds, so that the picture is made anew.
-        for number in 0..<4200 {
+        for number in 0..<1100 {
             try await server.create(rbac + "/namespaces/default/rolebindings", .binding("RoleBinding", "b\(number)", to: "ClusterRole", "view", [.userSubject("u\(number)")]))
         }
-        for name in ["u0", "u2000", "u4199"] { #expect(await server.get(pods, as: .user(name)).status == 200) }
-        #expect(await server.call(.DELETE, rbac + "/namespaces/default/rolebindings/b2000").status == 200)
-        #expect(await server.get(pods, as: .user("u2000")).status == 403)
+        for name in ["u0", "u500", "u1099"] { #expect(await server.get(pods, as: .user(name)).status == 200) }
+        #expect(await server.call(.DELETE, rbac + "/namespaces/default/rolebindings/b500").status == 200)
+        #expect(await server.get(pods, as: .user("u500")).status == 403)
     }
 }
 

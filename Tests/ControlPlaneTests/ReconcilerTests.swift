@@ -128,7 +128,7 @@ struct ControllerIdentityTests {
         let uid = try await server.admin.get(ConfigMap.resource, namespace: "new", name: "kube-root-ca.crt")[path: "metadata", "uid"]
         _ = try await server.admin.delete(ConfigMap.resource, namespace: "new", name: "kube-root-ca.crt")
         await server.wait(for: ConfigMap.self, "kube-root-ca.crt", in: "new") { $0[path: "metadata", "uid"] != uid }
-        _ = try await server.admin.patch(ConfigMap.resource, namespace: "new", name: "kube-root-ca.crt", ["data": ["ca.crt": "other", "more": "x"]])
+        _ = try await server.admin.patch(ConfigMap.resource, namespace: "new", name: "kube-root-ca.crt", ["data": ["ca.crt": "other"]])
         await server.wait(for: ConfigMap.self, "kube-root-ca.crt", in: "new") { $0["data"] == .object(["ca.crt": "PEM"]) }
     }
 

@@ -1,3 +1,4 @@
+import Glibc
 import JSONTree
 import KubeClient
 import KubeTypes
@@ -104,9 +105,9 @@ struct TokenTests {
     }
 
     @Test(arguments: [
-        (JSON.object([:]), JSON.object([:]), UInt32(0o644), UInt32?.none), (["fsGroup": 2000], [:], 0o600, nil), (["runAsUser": 1000], [:], 0o600, 1000),
+        ([:], [:], 0o644, nil), (["fsGroup": 2000], [:], 0o600, nil), (["runAsUser": 1000], [:], 0o600, 1000),
         ([:], ["runAsUser": 1001], 0o600, 1001), (["runAsUser": 1000, "fsGroup": 5], ["runAsUser": 1001], 0o600, 1001),
-    ])
+    ] as [(JSON, JSON, UInt32, UInt32?)])
     func modes(_ podContext: JSON, _ containerContext: JSON, _ mode: UInt32, _ owner: UInt32?) async throws {
         let manifest = PodManifest(pod(spec(podContext, containerContext)))
         let (api, clock) = (FakeAPI(), ManualClock())
@@ -195,6 +196,7 @@ struct ServiceEnvironmentTests {
         async let late = directory.variables(namespace: "a", links: true)
         api.announce(.changed(service("web", "10.0.0.1", [.init(name: "", transport: "TCP", number: 80)])))
         api.announce(.synchronized)
-        #expect(try await late.first?.name == "WEB_SERVICE_HOST")
+        let variables = try await late
+        #expect(variables.first?.name == "WEB_SERVICE_HOST")
     }
 }

@@ -2,6 +2,7 @@ import JSONTree
 import KubeTypes
 import Logging
 import Runtime
+import Synchronization
 @testable import Kubelet
 
 /// A kubelet on fakes, with a data directory of its own.

@@ -15,6 +15,9 @@ final class CacheView<Picture: Sendable>: Sendable {
         var watcher: Watcher?
     }
 
+    /// What a mailbox holds before it is closed and the picture is made anew: changes that nobody looks at cost memory.
+    static var capacity: Int { 1024 }
+
     private let cache: ResourceCache
     private let empty: Picture
     private let apply: @Sendable (inout Picture, CacheChange) -> Void
@@ -43,7 +46,7 @@ final class CacheView<Picture: Sendable>: Sendable {
             return
         }
         // The first look, or so many changes since the last one that the mailbox was closed.
-        let watcher = Watcher()
+        let watcher = Watcher(capacity: Self.capacity)
         state.watcher = watcher
         state.picture = empty
         guard case .objects(let objects) = cache.watch(watcher, namespace: "", after: nil, known: 0).0 else { return }

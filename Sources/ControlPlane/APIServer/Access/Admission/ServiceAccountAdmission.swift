@@ -17,8 +17,14 @@ struct ServiceAccountAdmission: AdmissionPlugin {
 
     func admit(_ request: inout AdmissionRequest) async throws(StatusError) {
         guard request.resource == .pods, request.operation == .create, request.subresource.isEmpty, var pod = request.object,
-            pod["spec"]?.object != nil, !PodReference.isMirror(pod)
+            pod["spec"]?.object != nil
         else { return }
+        if PodReference.isMirror(pod) {
+            guard nonEmpty(pod[path: "spec", "serviceAccountName"]) == nil else {
+                throw .forbidden(request.resource, request.name, "a mirror pod may not reference service accounts")
+            }
+            return
+        }
         let name = nonEmpty(pod[path: "spec", "serviceAccountName"]) ?? nonEmpty(pod[path: "spec", "serviceAccount"]) ?? "default"
         pod["spec"]?["serviceAccountName"] = .string(name)
         pod["spec"]?["serviceAccount"] = .string(name)

@@ -19,6 +19,8 @@ struct NodeAuthorizer: Authorizer {
 
     func decide(_ attributes: AuthorizationAttributes) async -> AuthorizationDecision {
         guard let node = Self.nodeName(of: attributes.user) else { return .noOpinion }
+        // Every request of a node, be it the renewal of its lease, empties the mailbox of pods.
+        graph.read { _ in }
         if let resource = attributes.resource, Self.isSubdivided(resource) {
             return refusal(node, attributes.verb, resource).map { .noOpinion(reason: $0) } ?? .allowed(reason: "")
         }
