@@ -1,5 +1,6 @@
 import JSONTree
 import KubeAPI
+import KubeClient
 import KubeTypes
 import Synchronization
 import Testing
