@@ -108,7 +108,7 @@ import Testing
     @Test("a set makes exactly as many pods as it says, however often it is woken meanwhile")
     func neverTooMany() async throws {
         try await TestCluster.run { cluster in
-            let made = Mutex<Set<String>>([])
+            let made = SeenPods()
             _ = try await cluster.client.create(ReplicaSet.resource, namespace: "default", .replicaSet("rs", replicas: 30))
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
@@ -116,14 +116,14 @@ import Testing
                 }
                 group.addTask {
                     await cluster.wait(Pod.self) { pods in
-                        made.withLock { $0.formUnion(pods.map(\.uid)) }
+                        made.uids.withLock { $0.formUnion(pods.map(\.uid)) }
                         return pods.count { $0.isReady } == 30
                     }
                 }
                 try await group.waitForAll()
             }
             try await cluster.wait(ReplicaSet.self, named: "rs") { $0.status.availableReplicas == 30 }
-            #expect(made.withLock { $0.count } == 30)
+            #expect(made.uids.withLock { $0.count } == 30)
             try await cluster.patch(ReplicaSet.resource, "rs", ["spec": ["replicas": 12]])
             try await cluster.wait(ReplicaSet.self, named: "rs") { $0.status.replicas == 12 && $0.status.observedGeneration == $0.metadata.generation }
             let left = await cluster.wait(Pod.self) { $0.count <= 12 }
@@ -163,4 +163,9 @@ import Testing
             #expect(set.status.replicas == 20)
         }
     }
+}
+
+/// Pods by uid, told by several tasks.
+private final class SeenPods: Sendable {
+    let uids = Mutex<Set<String>>([])
 }
