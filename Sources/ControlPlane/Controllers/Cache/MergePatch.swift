@@ -6,7 +6,9 @@ import KubeTypes
 enum MergePatch {
     /// What makes the old into the new; nil if nothing does.
     static func difference(from old: JSON, to new: JSON) -> JSON? {
-        guard let before = old.object, let after = new.object else { return old == new ? nil : new }
+        // `.none` by name: `nil` is also how JSON's null is written, and a null would remove what has not changed.
+        if old == new { return .none }
+        guard let before = old.object, let after = new.object else { return new }
         var patch = JSONObject()
         for (key, value) in after {
             if let previous = before[key] {
@@ -16,7 +18,7 @@ enum MergePatch {
             }
         }
         for (key, _) in before where after[key] == nil { patch[key] = .some(.null) }
-        return patch.isEmpty ? nil : .object(patch)
+        return .some(.object(patch))
     }
 
     /// The patch of a status, on condition that the object is still the one that was looked at.
