@@ -195,7 +195,7 @@ struct UnsupportedFieldsTests {
         (["volumes": [["name": "v", "nfs": ["server": "x"]]]], ["spec.volumes[0].nfs"]),
         (["volumes": [["name": "v", "emptyDir": ["sizeLimit": "1Gi"]]]], ["spec.volumes[0].emptyDir.sizeLimit"]),
         (["volumes": [["name": "v", "emptyDir": ["sizeLimit": "1Gi", "medium": "Memory"]]]], []),
-        (["volumes": [["name": "v", "projected": ["sources": [["serviceAccountToken": ["path": "t"]]]]]]], ["spec.volumes[0].projected.sources[0].serviceAccountToken"]),
+        (["volumes": [["name": "v", "projected": ["sources": [["clusterTrustBundle": ["path": "t"]]]]]]], ["spec.volumes[0].projected.sources[0].clusterTrustBundle"]),
         (["containers": [["name": "a", "livenessProbe": ["grpc": ["port": 1]]]]], ["spec.containers[0].livenessProbe.grpc"]),
         (["containers": [["name": "a", "resources": ["limits": ["nvidia.com/gpu": "1", "cpu": "1"]]]]], ["spec.containers[0].resources.limits.nvidia.com/gpu"]),
         (["initContainers": [["name": "a", "restartPolicy": "Always"]]], []),

@@ -81,10 +81,15 @@ public struct KubernetesService: Sendable {
     }
 
     private static func difference(_ desired: JSON, _ found: JSON?) -> JSON? {
-        guard let members = desired.object else { return covers(found, desired) ? nil : desired }
+        // Not `? nil : …`: between JSON values that nil would be JSON's null, and a patch with null removes.
+        guard let members = desired.object else {
+            if covers(found, desired) { return nil }
+            return desired
+        }
         var change = JSONObject()
         for (key, value) in members { if let part = difference(value, found?[key]) { change[key] = part } }
-        return change.isEmpty ? nil : .object(change)
+        if change.isEmpty { return nil }
+        return .object(change)
     }
 
     /// Whether everything that is desired is there; lists have to be as long.

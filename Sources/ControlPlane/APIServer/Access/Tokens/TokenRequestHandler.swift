@@ -12,6 +12,7 @@ struct TokenRequestHandler: ReviewHandler {
         }
         try Self.check("name", review, request.name)
         try Self.check("namespace", review, request.namespace)
+        try Self.checkLife(review, request.name)
         var admission = AdmissionRequest(
             operation: .create, resource: GroupResource(group: "", resource: "serviceaccounts"), subresource: "token", namespace: request.namespace,
             name: request.name, user: request.context.user, object: review)
@@ -43,6 +44,18 @@ struct TokenRequestHandler: ReviewHandler {
     private static func check(_ member: String, _ review: JSON, _ stated: String) throws(StatusError) {
         guard let found = nonEmpty(review[path: "metadata", member]), found != stated else { return }
         throw .badRequest("the \(member) of the object (\(found)) does not match the \(member) on the URL (\(stated))")
+    }
+
+    private static func checkLife(_ review: JSON, _ name: String) throws(StatusError) {
+        guard let seconds = review[path: "spec", "expirationSeconds"]?.int else { return }
+        let problem: String
+        switch seconds {
+        case ..<600: problem = "may not specify a duration less than 10 minutes"
+        case ((1 << 32) + 1)...: problem = "may not specify a duration larger than 2^32 seconds"
+        default: return
+        }
+        let reference = ResourceReference(group: "authentication.k8s.io", version: "v1", resource: "tokenrequests", kind: "TokenRequest", namespaced: true)
+        throw .invalid(reference, name: name, [.invalid(FieldPath.spec.child("expirationSeconds"), JSON(seconds), problem)])
     }
 
     // MARK: bound objects
