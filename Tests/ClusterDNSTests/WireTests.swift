@@ -131,7 +131,7 @@ import Testing
         message.authorities = [.init(name, ttl: 11, .soa(.init(primary: name, mailbox: name, serial: 1, refresh: 2, retry: 3, expire: 4, minimum: 5)))]
         let sound = message.bytes()
         var read = 0
-        for round in 0..<20_000 {
+        for round in 0..<6_000 {
             var bytes = round % 4 == 0 ? (0..<Int.random(in: 0...64, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) } : sound
             for _ in 0..<Int.random(in: 0...5, using: &random) where !bytes.isEmpty {
                 bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
@@ -143,7 +143,7 @@ import Testing
             if try !DNSMessage(parsing: written).isTruncated { #expect(try DNSMessage(parsing: written).answers == first.answers) }
             #expect(first.bytes(limit: 512).count <= max(512, first.questions.count * 260 + 40))
         }
-        #expect(read > 1000)
+        #expect(read > 500)
     }
 }
 

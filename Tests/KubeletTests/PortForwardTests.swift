@@ -68,7 +68,11 @@ struct PortForwardTests {
             #expect(chosen == subprotocol)
             let wire = Wire()
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await run(wire.connection) }
+                group.addTask {
+                    // As the server does it: the connection ends with the handler.
+                    defer { wire.fromServer.finish(throwing: nil) }
+                    try await run(wire.connection)
+                }
                 try await body(wire, bench)
                 wire.toServer.finish(throwing: nil)
                 try await group.waitForAll()
@@ -200,7 +204,7 @@ struct PortForwardTests {
                 let open = tunnel.forward(port, request: 0)
                 try await tunnel.read { $0.received[open.data] == "hello " }
                 bench.runtime.failSandboxes()
-                // `withForwarding` returns only if the handler does, although this client says nothing.
+                // This client says nothing: only the end of the handler ends this.
                 try await tunnel.read { _ in false }
             }
         }
