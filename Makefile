@@ -79,6 +79,7 @@ mutants: deps-test ## break the code on purpose; every mutant must be caught by 
 bench: deps-test build images ## measure side by side with crun and runc (as root)
 	@.ci/apt $(BENCH_PACKAGES)
 	$(RELEASE) --product swiftlet-bench
+	$(RELEASE) --product swiftlet-bench-services
 	@Benchmarks/run
 
 clean: ## remove what was built

@@ -4,7 +4,7 @@ import Logging
 import Netlink
 import ServiceProxy
 
-/// `swiftlet-bench-services [--runs N]`: how long the service proxy takes from news to the kernel, in a network namespace of
+/// `swiftlet-bench-services [--runs N] [--json]`: how long the service proxy takes from news to the kernel, in a network namespace of
 /// its own. As root.
 @main
 struct Main {
@@ -12,41 +12,59 @@ struct Main {
         do {
             var runs = 3
             var rest = CommandLine.arguments.dropFirst()
+            var report = Report()
             while let argument = rest.popFirst() {
+                if argument == "--json" {
+                    report.isJSON = true
+                    continue
+                }
                 guard argument == "--runs", let number = rest.popFirst().flatMap({ Int($0) }), number > 0 else {
-                    throw ServiceBenchmarkError("expected --runs NUMBER, found \(argument)")
+                    throw ServiceBenchmarkError("expected --runs NUMBER or --json, found \(argument)")
                 }
                 runs = number
             }
-            for count in [1000, 10_000] { try await measure(services: count, runs: runs) }
+            for count in [1000, 10_000] { try await measure(services: count, runs: runs, &report) }
+            report.finish()
         } catch {
             try? FileDescriptor(owning: 2).writeAll(Array("swiftlet-bench-services: \(error)\n".utf8))  // nobody is left to tell
             Processes.exitNow(1)
         }
     }
 
-    private static func measure(services count: Int, runs: Int) async throws {
+    private static func measure(services count: Int, runs: Int, _ report: inout Report) async throws {
         var full: [Sample] = []
         for run in 1...runs {
             let bench = try ServiceBenchmark()
             full.append(try await bench.fullSync(services: count))
             if run == runs {
-                report("full sync of \(count) Services with 2 endpoints", full)
-                report("one endpoint replaced among \(count) Services", try await bench.oneChange(services: count, times: 100))
-                report("one Service more beside \(count)", try await bench.oneService(times: 100))
-                if count == 1000 { report("one endpoint more at 1000 endpoints", try await bench.oneEndpointMore(at: 1000, times: 100)) }
-                report("one endpoint of 1000 replaced beside \(count) Services", try await bench.replacedOfMany(at: 1000, times: 50))
+                report.add("full sync of \(count) Services with 2 endpoints", full)
+                report.add("one endpoint replaced among \(count) Services", try await bench.oneChange(services: count, times: 100))
+                report.add("one Service more beside \(count)", try await bench.oneService(times: 100))
+                if count == 1000 { report.add("one endpoint more at 1000 endpoints", try await bench.oneEndpointMore(at: 1000, times: 100)) }
+                report.add("one endpoint of 1000 replaced beside \(count) Services", try await bench.replacedOfMany(at: 1000, times: 50))
             }
             try await bench.end()
         }
     }
+}
 
-    private static func report(_ what: String, _ samples: [Sample]) {
+/// Prints a line for each measurement, or an object of all of them at the end.
+struct Report {
+    var isJSON = false
+    private var members: [String] = []
+
+    mutating func add(_ what: String, _ samples: [Sample]) {
         let (elapsed, processor) = (samples.map(\.elapsed).sorted(), samples.map(\.processor).sorted())
         func text(_ value: Double) -> String { "\((value * 1000).rounded() / 1000)" }
         let (middle, last) = (samples.count / 2, samples.count - 1)
+        if isJSON {
+            members.append("\"\(what)\": {\"ms\": \(text(elapsed[middle])), \"processor ms\": \(text(processor[middle]))}")
+            return
+        }
         print("\(what): median \(text(elapsed[middle])) ms, best \(text(elapsed[0])) ms, worst \(text(elapsed[last])) ms; processor \(text(processor[middle])) ms (\(samples.count) runs)")
     }
+
+    func finish() { if isJSON { print("{\(members.joined(separator: ", "))}") } }
 }
 
 /// Milliseconds: of the clock, and of this process on all processors, which a busy machine does not change.

@@ -37,7 +37,7 @@ public actor ServiceProxy {
     private let logger: Logger
     private let handler: @Sendable (ServiceProxyEvent) -> Void
     private nonisolated let store = ServiceStore()
-    private nonisolated let reading = Mutex(())
+    private nonisolated let told = Mutex(ToldVersions())
     private nonisolated let wakes: AsyncStream<Wake>
     private nonisolated let wake: AsyncStream<Wake>.Continuation
 
@@ -94,7 +94,7 @@ public actor ServiceProxy {
     }
 
     /// Takes in what an informer holds. One reader at a time: what was read earlier must not be told later.
-    nonisolated func submit(reading read: () -> [ServiceChange]) { reading.withLock { _ in submit(read()) } }
+    nonisolated func submit(_ read: (inout ToldVersions) -> [ServiceChange?]) { told.withLock { submit(read(&$0).compactMap { $0 }) } }
 
     /// The node's addresses, ranges, zone.
     public func setNode(_ node: NodeDescription) {

@@ -109,6 +109,11 @@ import Testing
         #expect(try node.world.call(ServiceNode.address, 30080, milliseconds: 300) == .silence)
         #expect(try client.namespace.call(ServiceNode.address, 30080).server == "far")
         #expect(try node.node.call("198.51.100.7", 80).server == "far")
+        // A load balancer may give the node its address: the node then calls from it, and the answer must not go elsewhere.
+        try node.node.run("ip", "address", "add", "198.51.100.7/32", "dev", "lo")
+        try node.world.run("ip", "route", "delete", "198.51.100.0/24")
+        #expect(try node.node.call("198.51.100.7", 80) == .from("far", seeing: ServiceNode.address))
+        try node.node.run("ip", "address", "delete", "198.51.100.7/32", "dev", "lo")
         // Without one anywhere it is told.
         try await node.serve([], local)
         #expect(try node.world.call(ServiceNode.address, 30080) == .refused)

@@ -42,18 +42,21 @@ actor KernelTable {
     /// - Returns: false if a transaction of others may have gone unheard.
     func replace(_ elements: [TableElement], node: NodeDescription) throws -> Bool {
         let batch = table.replacement(elements, node: node, affinities: try affinities())
-        let isSure = try commit("replace table \(table.name)", batch)
-        lastReplacement = try nftables.generation()
-        return isSure
+        let generation = try commit("replace table \(table.name)", batch)
+        if let generation { lastReplacement = generation }
+        return generation != nil
     }
 
     /// - Returns: false if a transaction of others may have gone unheard.
-    func apply(_ change: PictureChange) throws -> Bool { try commit("change table \(table.name)", table.change(change)) }
+    func apply(_ change: PictureChange) throws -> Bool { try commit("change table \(table.name)", table.change(change)) != nil }
 
-    private func commit(_ operation: String, _ batch: NFTablesBatch) throws -> Bool {
+    /// - Returns: the generation that our transaction made; nil if it cannot be told from those of others, of which one may
+    ///   have gone unheard.
+    private func commit(_ operation: String, _ batch: NFTablesBatch) throws -> UInt32? {
         guard let monitor, batch.count > Self.longTransaction else {
+            // The monitor hears everything: nothing is to be counted.
             try nftables.commit(operation, batch)
-            return true
+            return lastReplacement
         }
         let before = try nftables.generation()
         try monitor.pause()
@@ -61,7 +64,8 @@ actor KernelTable {
         try nftables.commit(operation, batch)
         try monitor.resume()
         // Zero is left out when the number wraps around.
-        return try nftables.generation() == (before == .max ? 1 : before + 1)
+        let expected = before == .max ? 1 : before + 1
+        return try nftables.generation() == expected ? expected : nil
     }
 
     private func affinities() throws -> [(set: String, elements: [NFTablesElement])] {
