@@ -103,7 +103,7 @@ let package = Package(
 
         // ControlPlane: nothing here imports Linux or Node.
         room("ControlPlane", "Storage", [grdb, logging, deque]),
-        room("ControlPlane", "APIServer", ["Storage", "KubeAPI", "JSONTree", "KubeHTTP", nioCore, nioHTTP1, crypto, logging, deque]),
+        room("ControlPlane", "APIServer", ["Storage", "KubeAPI", "JSONTree", "KubeHTTP", nioCore, nioHTTP1, crypto, logging, deque, yams]),
         room("ControlPlane", "Scheduler", ["KubeAPI", "KubeTypes", "JSONTree", "KubeClient", logging]),
         room("ControlPlane", "Controllers", ["KubeAPI", "KubeTypes", "JSONTree", "KubeClient", logging]),
         room("ControlPlane", "ControlPlane", ["Storage", "APIServer", "Scheduler", "Controllers", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", nioHTTP1, x509, crypto, asn1, logging]),

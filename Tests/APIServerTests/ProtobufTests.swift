@@ -97,6 +97,21 @@ import Testing
         #expect(leased.json["spec"] == ["holderIdentity": "me", "leaseDurationSeconds": 40, "renewTime": "2026-01-02T03:04:05.000005Z"])
     }
 
+    /// A controller written in Go sends back the owners that it read: they are JSON within the message.
+    @Test func ownersOfFieldsAreKept() async throws {
+        let server = try await TestServer()
+        try await server.create(configMaps, .configMap("x"))
+        let fields = Message().adding(1, #"{"f:data":{"f:a":{}}}"#)
+        let entry = Message().adding(1, "m").adding(2, "Update").adding(3, "v1").adding(6, "FieldsV1").adding(7, fields)
+        let data = Message().adding(1, "a").adding(2, "1")
+        let message = Message().adding(1, metadata("x").adding(17, entry)).adding(2, data)
+        let answer = await Answer(server.respond(.PUT, configMaps + "/x", body("v1", "ConfigMap", message), type: type))
+        #expect(answer.status == 200, "\(answer.json)")
+        #expect(answer.json[path: "metadata", "managedFields"] == [
+            ["manager": "m", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": ["f:data": ["f:a": [:]]]]
+        ])
+    }
+
     @Test func aDeleteMayHaveSuchABody() async throws {
         let server = try await TestServer()
         try await server.create(configMaps, .configMap("x"))

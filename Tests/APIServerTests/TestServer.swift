@@ -17,12 +17,12 @@ final class TestServer: Sendable {
     /// 2026-01-02T03:04:05Z
     static let start: Int64 = 1_767_323_045
 
-    init(storage: SQLiteStorage? = nil) async throws {
+    init(storage: SQLiteStorage? = nil, services: ServiceRanges = .standard) async throws {
         let clock = TestClock(Self.start)
         self.clock = clock
         self.storage = try storage ?? SQLiteStorage.inMemory()
         let configuration = APIServerConfiguration(
-            nodes: NodeConnection(tls: nil), now: { Time(seconds: clock.seconds) }, logger: Logger(label: "test"))
+            nodes: NodeConnection(tls: nil), services: services, now: { Time(seconds: clock.seconds) }, logger: Logger(label: "test"))
         server = try await APIServer.start(storage: self.storage, configuration: configuration)
     }
 

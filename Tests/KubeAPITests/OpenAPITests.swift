@@ -26,6 +26,7 @@ import Testing
         #expect(names?.contains("fieldValidation") == true)
         #expect(patch["requestBody"]?["content"]?.object?.keys == [
             "application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json",
+            "application/apply-patch+yaml",
         ])
     }
 
@@ -56,18 +57,21 @@ import Testing
 
     @Test func schemasTellHowToMerge() throws {
         let schemas = try #require(try v3()["components"]?["schemas"])
-        let containers = schemas["io.k8s.api.core.v1.PodSpec"]?["properties"]?["containers"]
+        var containers = schemas["io.k8s.api.core.v1.PodSpec"]?["properties"]?["containers"]
+        #expect(containers?["description"]?.string?.isEmpty == false)
+        containers?["description"] = nil
         #expect(containers == [
             "type": "array", "items": ["$ref": "#/components/schemas/io.k8s.api.core.v1.Container"], "x-kubernetes-list-type": "map",
             "x-kubernetes-list-map-keys": ["name"], "x-kubernetes-patch-merge-key": "name", "x-kubernetes-patch-strategy": "merge",
         ])
         #expect(schemas["io.k8s.api.core.v1.Pod"]?["x-kubernetes-group-version-kind"] == [["group": "", "kind": "Pod", "version": "v1"]])
-        #expect(schemas["io.k8s.api.core.v1.Pod"]?["properties"]?["metadata"] == ["$ref": "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"])
+        #expect(schemas["io.k8s.api.core.v1.Pod"]?["properties"]?["metadata"]?["allOf"]
+            == [["$ref": "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"]])
         #expect(schemas["io.k8s.api.core.v1.PodSpec"]?["properties"]?["securityContext"]?["allOf"]
             == [["$ref": "#/components/schemas/io.k8s.api.core.v1.PodSecurityContext"]])
         #expect(schemas["io.k8s.api.core.v1.PodList"]?["properties"]?["items"]?["items"] == ["$ref": "#/components/schemas/io.k8s.api.core.v1.Pod"])
         // Formats of our own stay inside.
-        #expect(schemas["io.k8s.api.core.v1.Container"]?["properties"]?["name"] == ["type": "string"])
+        #expect(schemas["io.k8s.api.core.v1.Container"]?["properties"]?["name"]?["format"] == nil)
     }
 
     @Test func coordinationHasTheLease() throws {
@@ -75,5 +79,27 @@ import Testing
         #expect(document["components"]?["schemas"]?["io.k8s.api.coordination.v1.Lease"] != nil)
         #expect(document["components"]?["schemas"]?["io.k8s.api.core.v1.Pod"] == nil)
         #expect(document["paths"]?["/apis/coordination.k8s.io/v1/leases"]?["get"]?["x-kubernetes-action"] == "list")
+    }
+
+    /// `kubectl explain` has a text for every field of the kinds that people write.
+    @Test(arguments: [
+        ("", "Pod"), ("", "Service"), ("", "ConfigMap"), ("", "Secret"), ("", "Namespace"), ("", "Node"), ("apps", "Deployment"), ("apps", "ReplicaSet"),
+    ])
+    func everyFieldIsExplained(group: String, kind: String) throws {
+        let document = try JSON(parsing: #require(documents.v3(group: group, version: "v1")))
+        let schemas = try #require(document["components"]?["schemas"])
+        var seen: Set<String> = []
+        var pending = ["io.k8s.api.\(group.isEmpty ? "core" : group).v1.\(kind)"]
+        while let name = pending.popLast() {
+            guard seen.insert(name).inserted, let schema = schemas[name], let properties = schema["properties"]?.object else { continue }
+            #expect(schema["description"]?.string?.isEmpty == false, "\(name)")
+            for (field, property) in properties {
+                #expect(property["description"]?.string?.isEmpty == false, "\(name).\(field)")
+                for reference in [property["$ref"], property["items"]?["$ref"], property["allOf"]?[0]?["$ref"]] {
+                    if let reference = reference?.string { pending.append(String(reference.dropFirst("#/components/schemas/".count))) }
+                }
+            }
+        }
+        #expect(seen.count > 2)
     }
 }

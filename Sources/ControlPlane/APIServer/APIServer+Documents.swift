@@ -68,6 +68,7 @@ extension APIServer {
     func document(_ request: ServerRequest) throws(StatusError) -> ServerResponse {
         guard request.method == .GET || request.method == .HEAD else { throw .unknownPath() }
         let parts = request.pathSegments
+        let (discovery, openAPI) = (api.discovery, api.openAPI)
         switch (parts.first, parts.count) {
         case (nil, _):
             let paths = [

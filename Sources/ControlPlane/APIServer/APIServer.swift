@@ -4,6 +4,7 @@ public import Logging
 public import Storage
 internal import JSONTree
 internal import NIOHTTP1
+internal import Synchronization
 
 /// What an API server is made of.
 public struct APIServerConfiguration: Sendable {
@@ -16,6 +17,8 @@ public struct APIServerConfiguration: Sendable {
     public var tokens: TokenIssuer
     public var nodes: NodeConnection
     public var version: ServerVersion
+    /// What Services are given.
+    public var services: ServiceRanges
     /// The time for timestamps and ages.
     public var now: @Sendable () -> Time
     public var logger: Logger
@@ -23,7 +26,7 @@ public struct APIServerConfiguration: Sendable {
     public init(
         registry: APIRegistry = .builtIn, authenticator: (any Authenticator)? = nil, authorizer: (any Authorizer)? = nil,
         tokens: TokenIssuer = TokenIssuer(), nodes: NodeConnection, version: ServerVersion = ServerVersion(),
-        now: @escaping @Sendable () -> Time = { Time.now() }, logger: Logger
+        services: ServiceRanges = .standard, now: @escaping @Sendable () -> Time = { Time.now() }, logger: Logger
     ) {
         self.registry = registry
         self.authenticator = authenticator
@@ -31,6 +34,7 @@ public struct APIServerConfiguration: Sendable {
         self.tokens = tokens
         self.nodes = nodes
         self.version = version
+        self.services = services
         self.now = now
         self.logger = logger
     }
@@ -48,10 +52,17 @@ public final class APIServer: RequestHandler {
     let authorizer: any Authorizer
     let tokens: ServiceAccountTokens
     let admission: AdmissionChain
+    /// The stores of the built-in kinds.
     let stores: [GroupResource: ObjectStore]
     let proxy: NodeProxy
-    let discovery: Discovery
-    let openAPI: OpenAPIEndpoint
+    private let builtInOpenAPI: OpenAPIEndpoint
+    let environment: ServerEnvironment
+    /// Changes of definitions are worked off one at a time.
+    let gate = SerialGate()
+    let state: Mutex<ServedAPI>
+
+    /// What is served now.
+    var api: ServedAPI { state.withLock { $0 } }
 
     /// Reads the storage and makes the namespaces that every cluster has.
     public static func start(storage: any Storage, configuration: APIServerConfiguration) async throws(StatusError) -> APIServer {
@@ -66,6 +77,7 @@ public final class APIServer: RequestHandler {
         }
         let server = APIServer(cache: cache, configuration: configuration)
         try await server.makeWhatEveryClusterHas()
+        await server.reconcileDefinitions()
         return server
     }
 
@@ -75,30 +87,38 @@ public final class APIServer: RequestHandler {
         tokens = ServiceAccountTokens(issuer: configuration.tokens, cache: cache, now: configuration.now)
         let access = AccessControl(cache: cache, configuration: configuration, tokens: tokens)
         (authenticator, authorizer, admission) = (access.authenticator, access.authorizer, access.admission)
-        let environment = ServerEnvironment(
+        environment = ServerEnvironment(
             uid: { RandomIdentifiers.uid() }, random: { Int.random(in: 0..<$0) }, admission: access.admission)
+        let allocator = ServiceAllocator(configuration.services, random: environment.random)
+        cache.cache(.services)?.observe { object, deleted in allocator.observe(object.key, deleted ? nil : object.json()) }
         var stores: [GroupResource: ObjectStore] = [:]
         for definition in Self.served(configuration.registry) {
             let resource = GroupResource(definition.reference)
             guard let objects = cache.cache(resource) else { continue }
             stores[resource] = ObjectStore(
                 definition: definition, lifecycle: Lifecycles.lifecycle(resource), fields: Fields.selectable(definition), cache: cache,
-                objects: objects, environment: environment)
+                objects: objects, environment: environment, allocator: resource == .services ? allocator : nil)
         }
         self.stores = stores
         proxy = NodeProxy(
             connection: configuration.nodes, nodes: cache.cache(.nodes) ?? ResourceCache(.nodes, objects: [], revision: 0))
-        discovery = Discovery(definitions: Self.served(configuration.registry))
-        openAPI = OpenAPIEndpoint(registry: configuration.registry, version: configuration.version.gitVersion)
+        let openAPI = OpenAPIEndpoint(registry: configuration.registry, version: configuration.version.gitVersion)
+        builtInOpenAPI = openAPI
+        state = Mutex(ServedAPI(configuration.registry, custom: [], terminating: [], openAPI: openAPI))
     }
 
     /// The resources of the registry that this server can serve. Events of `events.k8s.io` are the same objects as those of the
     /// core group in another shape; they are served when they can be converted. Reviews are served that something answers.
-    private static func served(_ registry: APIRegistry) -> [ResourceDefinition] {
+    static func served(_ registry: APIRegistry) -> [ResourceDefinition] {
         registry.definitions.filter { definition in
             if definition.isReview { return ReviewHandlers.handler(GroupResource(definition.reference)) != nil }
             return definition.reference.group != "events.k8s.io"
         }
+    }
+
+    /// The documents of a registry; those that no custom resource touches are made once.
+    func openAPIEndpoint(_ registry: APIRegistry) -> OpenAPIEndpoint {
+        OpenAPIEndpoint(registry: registry, version: configuration.version.gitVersion, base: builtInOpenAPI)
     }
 
     /// Namespaces, each with its service account, and the default roles.
@@ -146,10 +166,28 @@ public final class APIServer: RequestHandler {
         let decision = await authorizer.decide(attributes)
         guard decision.isAllowed else { throw attributes.denial(reason: decision.reason) }
         if let resource {
-            let context = WriteContext(user: user, now: configuration.now())
+            let context = WriteContext(user: user, now: configuration.now(), manager: try Self.manager(request, user))
             return try await ResourceRequest(server: self, request: request, info: resource, context: context).respond()
         }
         return try document(request)
+    }
+
+    /// The longest name of a manager.
+    private static let managerLength = 128
+
+    /// What the client calls itself: by the query, else the program of its user agent.
+    private static func manager(_ request: ServerRequest, _ user: User) throws(StatusError) -> String {
+        if let stated = request.query["fieldManager"], !stated.isEmpty {
+            let path = FieldPath("fieldManager")
+            if stated.utf8.count > managerLength { throw .invalid(options: "PatchOptions", .tooLong(path, maximumBytes: managerLength)) }
+            guard stated.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control }) else {
+                throw .invalid(options: "PatchOptions", .invalid(path, .string(stated), "should only contain printable characters"))
+            }
+            return stated
+        }
+        let agent = (request.headers.first(name: "user-agent") ?? "").prefix { $0 != "/" }.unicodeScalars.filter { (0x20..<0x7F).contains($0.value) }
+        let name = String(String.UnicodeScalarView(agent.prefix(managerLength)))
+        return name.isEmpty ? user.name : name
     }
 }
 

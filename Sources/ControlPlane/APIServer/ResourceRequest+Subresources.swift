@@ -7,7 +7,7 @@ internal import Synchronization
 /// The parts of objects that have a path of their own.
 extension ResourceRequest {
     func respondSubresource(_ store: ObjectStore) async throws(StatusError) -> ServerResponse {
-        guard let served = server.discovery.subresources(of: store.definition).first(where: { $0.name == info.subresource }) else { throw .unknownPath() }
+        guard let served = server.api.discovery.subresources(of: store.definition).first(where: { $0.name == info.subresource }) else { throw .unknownPath() }
         guard served.verbs.contains(info.verb) else { throw .methodNotAllowed(store.resource, info.verb) }
         switch info.subresource {
         case "status":

@@ -10,10 +10,27 @@ struct ResourceRequest: Sendable {
     let info: RequestInfo
     let context: WriteContext
 
+    /// Verbs that change nothing.
+    private static let readVerbs: Set = ["get", "list", "watch"]
+
     func respond() async throws(StatusError) -> ServerResponse {
-        guard let definition = server.configuration.registry.definition(group: info.group, version: info.version, resource: info.resource),
-            let store = server.stores[GroupResource(group: info.group, resource: info.resource)],
-            definition.namespaced || info.namespace.isEmpty || info.resource == "namespaces"
+        let api = server.api
+        guard let definition = api.registry.definition(group: info.group, version: info.version, resource: info.resource),
+            let store = definition.isCustom ? api.customStore(definition) : server.stores[GroupResource(definition.reference)]
+        else { throw .unknownPath() }
+        let isDefinition = store.resource == .customResourceDefinitions
+        if api.terminating.contains(store.resource), info.verb == "create" {
+            throw StatusError(
+                code: 405, reason: "MethodNotAllowed", message: "create not allowed while custom resource definition is terminating",
+                details: StatusError.details(store.resource))
+        }
+        let response = try await respond(definition, store)
+        if !Self.readVerbs.contains(info.verb), isDefinition || api.terminating.contains(store.resource) { await server.reconcileDefinitions() }
+        return definition.custom?.deprecationWarning.map(response.warning) ?? response
+    }
+
+    private func respond(_ definition: ResourceDefinition, _ store: ObjectStore) async throws(StatusError) -> ServerResponse {
+        guard definition.namespaced || info.namespace.isEmpty || info.resource == "namespaces"
         else { throw .unknownPath() }
         if info.resource == "bindings", info.group.isEmpty {
             guard info.verb == "create", !info.namespace.isEmpty else { throw .methodNotAllowed(store.resource, info.verb) }
@@ -110,6 +127,10 @@ struct ResourceRequest: Sendable {
         let output = try output(store)
         let dryRun = try dryRun
         let decoded = try await decode(store)
+        if store.definition.isCustom, nonEmpty(decoded.object[path: "metadata", "resourceVersion"]) == nil {
+            let error = FieldError.invalid(.metadata.child("resourceVersion"), 0, "must be specified for an update")
+            throw .invalid(store.definition.reference, name: info.name, [error])
+        }
         let outcome = try await store.update(
             namespace: info.namespace, name: info.name, part: part, dryRun: dryRun, context: context
         ) { _ throws(StatusError) in decoded.object }
@@ -117,6 +138,10 @@ struct ResourceRequest: Sendable {
     }
 
     func patch(_ store: ObjectStore, _ part: ObjectStore.Part) async throws(StatusError) -> ServerResponse {
+        if RequestBodies.contentType(request) == ApplyRequest.mediaType { return try await apply(store, part) }
+        if request.query["force"] != nil {
+            throw .invalid(options: "PatchOptions", .forbidden(FieldPath("force"), "may not be specified for non-apply patch"))
+        }
         let output = try output(store)
         let (dryRun, validation) = (try dryRun, try fieldValidation)
         let patch = try ObjectPatch(contentType: RequestBodies.contentType(request), body: try await RequestBodies.bytes(request))

@@ -20,6 +20,8 @@ struct GroupResource: Sendable, Hashable, CustomStringConvertible {
 
     static let pods = GroupResource(group: "", resource: "pods")
     static let nodes = GroupResource(group: "", resource: "nodes")
+    static let customResourceDefinitions = GroupResource(group: "apiextensions.k8s.io", resource: "customresourcedefinitions")
+    static let services = GroupResource(group: "", resource: "services")
     static let namespaces = GroupResource(group: "", resource: "namespaces")
 }
 

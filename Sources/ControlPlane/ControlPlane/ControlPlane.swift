@@ -48,12 +48,15 @@ public enum ControlPlane {
         let nodes = try TLSClient(TLSMaterial(
             certificateChain: try required(pki + "/apiserver-kubelet-client.crt"), privateKey: try required(pki + "/apiserver-kubelet-client.key"),
             authorities: authorities))
-        guard let serviceAddress = KubernetesService.firstAddress(of: configuration.serviceRange) else {
+        guard let serviceAddress = KubernetesService.firstAddress(of: configuration.serviceRange),
+            let serviceRange = AddressRange(configuration.serviceRange)
+        else {
             throw PKIError("expected a range of addresses for Services, found '\(configuration.serviceRange)'")
         }
         let api = try await APIServer.start(
             storage: storage,
-            configuration: APIServerConfiguration(tokens: try tokenIssuer(configuration), nodes: NodeConnection(tls: nodes), logger: logger))
+            configuration: APIServerConfiguration(tokens: try tokenIssuer(configuration), nodes: NodeConnection(tls: nodes),
+                services: ServiceRanges(addresses: serviceRange, nodePorts: ServiceRanges.standard.nodePorts), logger: logger))
         let tls = try TLSServer(TLSMaterial(
             certificateChain: try required(pki + "/apiserver.crt"), privateKey: try required(pki + "/apiserver.key"), authorities: authorities))
         let server = HTTPServer(

@@ -25,6 +25,7 @@ final class ResourceCache: Sendable {
         /// Of the last change of this resource.
         var revision: Revision
         var watchers: [ObjectIdentifier: Watcher] = [:]
+        var observer: Observer?
 
         /// The objects of one namespace, of all if it is empty.
         func slice(of namespace: String) -> ArraySlice<CachedObject> {
@@ -66,9 +67,21 @@ final class ResourceCache: Sendable {
                 change = CacheEvent(revision: event.revision, object: last, previous: previous, deleted: true)
             }
             state.revision = event.revision
+            state.observer?(change.object, change.deleted)
             state.window.append(change)
             if state.window.count > Self.windowSize, let oldest = state.window.popFirst() { state.windowStart = oldest.revision }
             for (id, watcher) in state.watchers where !watcher.offer(change) { state.watchers[id] = nil }
+        }
+    }
+
+    /// Called for every change, in order, before the write that caused it is acknowledged; it must be quick.
+    typealias Observer = @Sendable (_ object: CachedObject, _ deleted: Bool) -> Void
+
+    /// Tells the observer of all objects there are, then of every change.
+    func observe(_ observer: @escaping Observer) {
+        state.withLock { state in
+            for object in state.objects { observer(object, false) }
+            state.observer = observer
         }
     }
 

@@ -11,7 +11,7 @@ final class WatchCache: Sendable {
     }
 
     let storage: any Storage
-    /// Fixed at the start: the resources that the server serves.
+    /// One for each resource that is served or has objects: whoever defines a resource finds those that are there already.
     private let resources: Mutex<[GroupResource: ResourceCache]> = Mutex([:])
     private let state: Mutex<State>
     private let handle: Mutex<WatchHandle?> = Mutex(nil)
@@ -50,7 +50,7 @@ final class WatchCache: Sendable {
             guard let key = ObjectKey(storageKey: item.key) else { continue }
             objects[key.resource, default: []].append(CachedObject(key: key, stored: item.value, revision: item.modRevision))
         }
-        let caches = known.map { resource in
+        let caches = Set(known).union(objects.keys).map { resource in
             (resource, ResourceCache(resource, objects: objects[resource] ?? [], revision: snapshot.revision))
         }
         resources.withLock { $0 = Dictionary(caches) { first, _ in first } }
@@ -64,7 +64,7 @@ final class WatchCache: Sendable {
         case .events(let events, let through):
             for event in events {
                 guard let key = ObjectKey(storageKey: event.key) else { continue }
-                cache(key.resource)?.apply(event, key: key)
+                ensure(key.resource).apply(event, key: key)
             }
             advance { $0.revision = through }
         case .ended(let error):
@@ -88,6 +88,17 @@ final class WatchCache: Sendable {
     // MARK: the requests' side
 
     func cache(_ resource: GroupResource) -> ResourceCache? { resources.withLock { $0[resource] } }
+
+    /// The cache of a resource, made if there is none: then it has had no objects.
+    func ensure(_ resource: GroupResource) -> ResourceCache {
+        let revision = revision
+        return resources.withLock { known in
+            if let cache = known[resource] { return cache }
+            let cache = ResourceCache(resource, objects: [], revision: revision)
+            known[resource] = cache
+            return cache
+        }
+    }
 
     /// The revision up to which every resource is complete.
     var revision: Revision { state.withLock { $0.revision } }

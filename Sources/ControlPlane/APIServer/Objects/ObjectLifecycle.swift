@@ -5,6 +5,21 @@ internal import KubeAPI
 struct WriteContext: Sendable {
     let user: User
     let now: Time
+    /// What the client calls itself: the owner of what it writes.
+    var manager = ""
+    /// The part of the object that is written, as far as owners tell parts apart.
+    var subresource = ""
+
+    func with(subresource: String) -> WriteContext {
+        var copy = self
+        copy.subresource = subresource
+        return copy
+    }
+}
+
+/// Whether a write has still to be entered in `metadata.managedFields`. An apply has done so itself.
+enum Tracking: Sendable {
+    case update, applied
 }
 
 /// How objects of a kind come and go in this server. What they are, their defaults and rules, is KubeAPI's; this is admission

@@ -8,7 +8,7 @@ struct ObjectPatch: Sendable {
     private let duplicates: [String]
 
     init(contentType: String, body: [UInt8]) throws(StatusError) {
-        guard let type = PatchType(contentType: contentType) else { throw .unsupportedMediaType(PatchType.allCases.map(\.rawValue)) }
+        guard let type = PatchType(contentType: contentType) else { throw .unsupportedMediaType(PatchType.allCases.map(\.rawValue) + [ApplyRequest.mediaType]) }
         self.type = type
         (self.body, duplicates) = try RequestBodies.parse(body)
         switch (type, self.body) {
@@ -21,6 +21,9 @@ struct ObjectPatch: Sendable {
     func apply(
         to old: JSON, _ definition: ResourceDefinition, _ validation: FieldValidation
     ) throws(StatusError) -> (object: JSON, warnings: [String]) {
+        if definition.isCustom, type == .strategicMerge {
+            throw .unsupportedMediaType([PatchType.json.rawValue, PatchType.merge.rawValue, ApplyRequest.mediaType])
+        }
         let patched: JSON
         do throws(APIValueError) {
             patched = try type.apply(body, to: old, schema: definition.schema)

@@ -5,7 +5,9 @@ internal import Storage
 extension ObjectStore {
     /// Makes an object.
     /// - Parameter body: decoded and defaulted.
-    func create(_ body: JSON, namespace: String, dryRun: Bool, context: WriteContext) async throws(StatusError) -> Outcome {
+    func create(
+        _ body: JSON, namespace: String, dryRun: Bool, context: WriteContext, tracking: Tracking = .update
+    ) async throws(StatusError) -> Outcome {
         var object = body
         if definition.namespaced, let stated = nonEmpty(object[path: "metadata", "namespace"]), stated != namespace {
             throw .badRequest("the namespace of the provided object does not match the namespace sent on the request")
@@ -16,8 +18,8 @@ extension ObjectStore {
         }
         try await checkNamespace(namespace)
         let status = object["status"]
+        track(&object, tracking, context)
         definition.prepareForCreate(&object, namespace: definition.namespaced ? namespace : nil, uid: environment.uid(), now: context.now)
-        object["metadata"]?["managedFields"] = nil
         if lifecycle.keepsStatusOnCreate { object["status"] = status }
         lifecycle.admit(&object)
         try await admit(new: &object, namespace: namespace, user: context.user)
@@ -33,7 +35,10 @@ extension ObjectStore {
             let errors = definition.validate(object)
             guard errors.isEmpty else { throw invalid(object, errors) }
             do throws(StatusError) {
-                return try await write(new: object, namespace: namespace, dryRun: dryRun)
+                let key = key(namespace, object[path: "metadata", "name"]?.string ?? "")
+                return try await withAllocation(object, old: nil, key: key) { (object) async throws(StatusError) in
+                    try await write(new: object, namespace: namespace, dryRun: dryRun)
+                }
             } catch {
                 // A generated name that is taken is bad luck, not the client's error.
                 guard error.reason == "AlreadyExists", base != nil, attempt < Self.attempts else { throw error }
@@ -42,10 +47,23 @@ extension ObjectStore {
         throw .alreadyExists(resource, object[path: "metadata", "name"]?.string ?? "")
     }
 
+    /// Enters the maker as the owner of what it said; what the server adds is nobody's.
+    private func track(_ object: inout JSON, _ tracking: Tracking, _ context: WriteContext) {
+        guard isTracked else {
+            object["metadata"]?["managedFields"] = nil
+            return
+        }
+        guard tracking == .update else { return }
+        var said = object
+        if definition.hasStatus, !definition.strategy.keepsStatusOnCreate { said["status"] = nil }
+        fieldManager(context, context.subresource).update(&said, from: nil, schema: definition.schema)
+        object["metadata"]?["managedFields"] = said["metadata"]?["managedFields"]
+    }
+
     private func write(new object: JSON, namespace: String, dryRun: Bool) async throws(StatusError) -> Outcome {
         let name = object[path: "metadata", "name"]?.string ?? ""
         let key = key(namespace, name)
-        let bytes = ObjectBytes.stored(object)
+        let bytes = ObjectBytes.stored(definition.storedForm(object))
         if dryRun {
             try await cache.catchUp()
             if objects.object(namespace: key.namespace, name: name) != nil { throw .alreadyExists(resource, name) }

@@ -7,7 +7,8 @@ struct DeleteOptions: Sendable, Hashable {
     var gracePeriodSeconds: Int64?
     var uid: String?
     var resourceVersion: String?
-    /// Owners and dependents are the garbage collector's; which policy was asked for changes nothing here.
+    /// What becomes of dependents: `Background`, `Foreground` or `Orphan`. The latter two are finalizers, which the garbage
+    /// collector takes off when it has done what they say.
     var propagationPolicy: String?
     var dryRun = false
 }
@@ -74,17 +75,30 @@ extension ObjectStore {
         let period = lifecycle.gracePeriod(object, requested: options.gracePeriodSeconds)
         if let text = object[path: "metadata", "deletionTimestamp"]?.string {
             let existing = object[path: "metadata", "deletionGracePeriodSeconds"]?.int ?? 0
-            guard options.gracePeriodSeconds != nil || period == 0, period < existing else { return object }
+            setFinalizers(&marked, options)
+            guard options.gracePeriodSeconds != nil || period == 0, period < existing else { return marked }
             let begun = (try? Time(text)).map { $0.seconds &- existing } ?? context.now.seconds
             setDeletion(&marked, at: Time(seconds: begun &+ period), period: period)
         } else {
             setDeletion(&marked, at: Time(seconds: context.now.seconds &+ period), period: period)
             lifecycle.markDeleted(&marked)
         }
+        setFinalizers(&marked, options)
         if definition.strategy.hasGeneration {
             marked["metadata"]?["generation"] = JSON((object[path: "metadata", "generation"]?.int ?? 0) &+ 1)
         }
         return marked
+    }
+
+    private func setFinalizers(_ object: inout JSON, _ options: DeleteOptions) {
+        let (orphan, foreground): (JSON, JSON) = ("orphan", "foregroundDeletion")
+        let before = object[path: "metadata", "finalizers"]?.array ?? []
+        var finalizers = before
+        guard let policy = options.propagationPolicy else { return }
+        finalizers.removeAll { $0 == orphan || $0 == foreground }
+        if policy == "Orphan" { finalizers.append(orphan) }
+        if policy == "Foreground" { finalizers.append(foreground) }
+        if finalizers != before { object["metadata"]?["finalizers"] = finalizers.isEmpty ? nil : .array(finalizers) }
     }
 
     private func setDeletion(_ object: inout JSON, at time: Time, period: Int64) {

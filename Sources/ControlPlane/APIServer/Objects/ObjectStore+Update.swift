@@ -16,21 +16,30 @@ extension ObjectStore {
     /// - Parameter change: makes the new object of the old one; decoded and defaulted. It is called again when somebody else was
     ///   faster and the client did not say which version it meant.
     func update(
-        namespace: String, name: String, part: Part, dryRun: Bool, context: WriteContext,
+        namespace: String, name: String, part: Part, dryRun: Bool, context: WriteContext, tracking: Tracking = .update,
         change: (JSON) async throws(StatusError) -> JSON
     ) async throws(StatusError) -> Outcome {
         for attempt in 1... {
             let current = try await get(namespace: namespace, name: name)
-            let old = current.json()
+            let old = definition.served(current)
             var object = try await change(old)
             let stated = nonEmpty(object[path: "metadata", "resourceVersion"]).flatMap { $0 == "0" ? nil : $0 }
             try checkIdentity(object, old: old, namespace: namespace, name: name)
             if let stated, stated != String(current.revision) { throw .modified(resource, name) }
-            let errors = prepare(&object, old: old, part: part)
+            let errors = prepare(&object, old: old, part: part) { object in
+                guard isTracked else {
+                    object["metadata"]?["managedFields"] = nil
+                    return
+                }
+                guard tracking == .update else { return }
+                fieldManager(context, part == .status ? "status" : context.subresource).update(&object, from: old, schema: definition.schema)
+            }
             try await admit(&object, old: old, key: current.key, part: part, user: context.user)
             guard errors.isEmpty else { throw invalid(object, errors) }
             do throws(StatusError) {
-                return try await write(object, over: current, old: old, dryRun: dryRun)
+                return try await withAllocation(object, old: old, key: current.key) { (object) async throws(StatusError) in
+                    try await write(object, over: current, old: old, dryRun: dryRun)
+                }
             } catch {
                 // With a stated version one more look is enough: it finds that the version is another one now.
                 guard error.reason == "Conflict", attempt < (stated == nil ? Self.attempts : 2) else { throw error }
@@ -52,15 +61,16 @@ extension ObjectStore {
     }
 
     /// Keeps what the write may not touch, and tells what is wrong with the rest.
-    private func prepare(_ object: inout JSON, old: JSON, part: Part) -> [FieldError] {
+    private func prepare(_ object: inout JSON, old: JSON, part: Part, track: (inout JSON) -> Void) -> [FieldError] {
         if !definition.namespaced { object["metadata"]?["namespace"] = nil }
-        object["metadata"]?["managedFields"] = nil
         switch part {
         case .whole:
             definition.prepareForUpdate(&object, from: old)
+            track(&object)
             return definition.validateUpdate(object, from: old)
         case .status:
             definition.prepareForStatusUpdate(&object, from: old)
+            track(&object)
             return definition.validateStatusUpdate(object, from: old)
         case .finalizers:
             let finalizers = object[path: "spec", "finalizers"]
@@ -77,7 +87,7 @@ extension ObjectStore {
         object["metadata"]?["resourceVersion"] = old[path: "metadata", "resourceVersion"]
         // Writing what is there already would wake every watcher for nothing.
         if object == old { return Outcome(object: current) }
-        let bytes = ObjectBytes.stored(object)
+        let bytes = ObjectBytes.stored(definition.storedForm(object))
         if dryRun { return Outcome(object: cached(current.key, bytes, current.revision)) }
         let key = current.key
         if isReadyToGo(object) {

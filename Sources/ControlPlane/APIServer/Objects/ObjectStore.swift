@@ -12,12 +12,14 @@ final class ObjectStore: Sendable {
     let objects: ResourceCache
     let fields: SelectableFields
     let environment: ServerEnvironment
+    /// Gives Services their addresses and ports; nil for other kinds.
+    let allocator: ServiceAllocator?
 
     var storage: any Storage { cache.storage }
 
     init(
         definition: ResourceDefinition, lifecycle: any ObjectLifecycle, fields: SelectableFields, cache: WatchCache, objects: ResourceCache,
-        environment: ServerEnvironment
+        environment: ServerEnvironment, allocator: ServiceAllocator? = nil
     ) {
         self.definition = definition
         self.lifecycle = lifecycle
@@ -26,6 +28,7 @@ final class ObjectStore: Sendable {
         self.cache = cache
         self.objects = objects
         self.environment = environment
+        self.allocator = allocator
     }
 
     /// Attempts at a write whose condition the client did not state, before the client is told of the conflict.
@@ -53,6 +56,13 @@ final class ObjectStore: Sendable {
 
     // MARK: helpers for writes
 
+    func fieldManager(_ context: WriteContext, _ subresource: String) -> FieldManager {
+        FieldManager(name: context.manager, apiVersion: definition.reference.apiVersion, subresource: subresource, now: context.now)
+    }
+
+    /// Events are written once, and often: nobody asks who owns which of their fields.
+    var isTracked: Bool { resource.resource != "events" }
+
     /// Runs a storage call and translates what it throws.
     func stored<T>(_ name: String, _ body: () async throws(StorageError) -> T) async throws(StatusError) -> T {
         do {
@@ -65,6 +75,25 @@ final class ObjectStore: Sendable {
             default: throw .failure(error)
             }
         }
+    }
+
+    /// Gives the object what the server hands out, for as long as the body runs; afterwards it is its own, if it was stored.
+    func withAllocation<T>(
+        _ object: JSON, old: JSON?, key: ObjectKey, _ body: (JSON) async throws(StatusError) -> T
+    ) async throws(StatusError) -> T {
+        guard let allocator else { return try await body(object) }
+        var object = object
+        let holding: ServiceAllocator.Holding
+        do throws(AllocationFailure) {
+            holding = try allocator.reserve(&object, old: old, key: key)
+        } catch {
+            switch error {
+            case .invalid(let problem): throw invalid(object, [problem])
+            case .exhausted(let message): throw .internalError(message)
+            }
+        }
+        defer { allocator.release(holding) }
+        return try await body(object)
     }
 
     func cached(_ key: ObjectKey, _ bytes: [UInt8], _ revision: Revision) -> CachedObject {

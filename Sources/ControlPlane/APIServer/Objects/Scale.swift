@@ -59,7 +59,7 @@ extension ResourceRequest {
         let (dryRun, validation) = (try dryRun, try fieldValidation)
         let change = try await scaleChange(definition, validation)
         let outcome = try await store.update(
-            namespace: info.namespace, name: info.name, part: .whole, dryRun: dryRun, context: context
+            namespace: info.namespace, name: info.name, part: .whole, dryRun: dryRun, context: context.with(subresource: "scale")
         ) { old throws(StatusError) in
             let wanted = try change(scale.read(old))
             guard wanted[path: "spec", "replicas"]?.int ?? 0 >= 0 else {

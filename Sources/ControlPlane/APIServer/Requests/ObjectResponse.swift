@@ -11,15 +11,15 @@ struct ObjectResponse: Sendable {
     let now: @Sendable () -> Time
 
     private var table: TableDefinition {
-        TableDefinition.all[GroupResource(definition.reference)] ?? .plain
+        definition.isCustom ? .custom(definition) : TableDefinition.all[GroupResource(definition.reference)] ?? .plain
     }
 
     // MARK: one object
 
     func object(_ object: CachedObject) -> [UInt8] {
         switch form {
-        case .object: object.bytes
-        case .table: tableOf(object.json()).bytes()
+        case .object: definition.servedBytes(object)
+        case .table: tableOf(definition.served(object)).bytes()
         case .metadata: TableDefinition.partial(object.json()).bytes()
         }
     }
@@ -40,7 +40,7 @@ struct ObjectResponse: Sendable {
         if let remaining = page.remaining { metadata["remainingItemCount"] = JSON(remaining) }
         switch form {
         case .table:
-            return .json(table.table(page.objects.map { $0.json() }, metadata: metadata, include: include, now: now()))
+            return .json(table.table(page.objects.map { definition.served($0) }, metadata: metadata, include: include, now: now()))
         case .metadata:
             return .json([
                 "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
@@ -54,6 +54,7 @@ struct ObjectResponse: Sendable {
     private func objects(_ objects: [CachedObject], metadata: JSON) -> ServerResponse {
         let head = Array(
             #"{"kind":"\#(definition.listKind)","apiVersion":"\#(definition.reference.apiVersion)","metadata":\#(metadata),"items":["#.utf8)
+        if definition.isCustom { return custom(objects, head: head) }
         let size = objects.reduce(head.count + 2) { $0 + $1.bytes.count + 1 }
         guard size > Self.pieceSize else {
             var body = head
@@ -78,6 +79,17 @@ struct ObjectResponse: Sendable {
             piece += "]}".utf8
             try await writer.write(piece)
         }
+    }
+
+    /// Custom resources may be stored in another version than they are asked for in.
+    private func custom(_ objects: [CachedObject], head: [UInt8]) -> ServerResponse {
+        var body = head
+        for (index, object) in objects.enumerated() {
+            if index > 0 { body.append(UInt8(ascii: ",")) }
+            body += definition.servedBytes(object)
+        }
+        body += "]}".utf8
+        return .bytes(body)
     }
 
     // MARK: a watch

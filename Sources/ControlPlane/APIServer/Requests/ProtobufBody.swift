@@ -119,11 +119,22 @@ struct ProtobufBody {
         case (.number, .fixed64(let bits)): return JSON(Double(bitPattern: bits))
         case (.string, .bytes(let content)): return try string(content, schema)
         case (.object, .bytes(let content)):
+            if schema.properties.isEmpty, schema.additionalProperties == nil { return try raw(content) }
             var object = JSONObject()
             try read(content, fields(of: schema), into: &object, depth: depth + 1)
             return .object(object)
         default: return nil
         }
+    }
+
+    /// Objects of any kind (`RawExtension`, `FieldsV1`) are a message whose only field holds JSON.
+    private static func raw(_ content: ArraySlice<UInt8>) throws(StatusError) -> JSON? {
+        var reader = ProtobufReader(content)
+        while let (number, value) = try reader.next() {
+            guard number == 1, case .bytes(let text) = value, !text.isEmpty else { continue }
+            return try RequestBodies.parse(Array(text)).0
+        }
+        return [:]
     }
 
     private static func string(_ content: ArraySlice<UInt8>, _ schema: Schema) throws(StatusError) -> JSON? {

@@ -25,12 +25,13 @@ enum RequestBodies {
         return range.type
     }
 
-    static let mediaTypes = ["application/json", ProtobufBody.mediaType]
+    static let mediaTypes = ["application/json", "application/yaml", ProtobufBody.mediaType]
 
     /// The body as JSON, whichever form it was sent in.
     static func json(_ request: ServerRequest, _ registry: APIRegistry) async throws(StatusError) -> (JSON, duplicates: [String]) {
         switch contentType(request) {
         case "application/json": return try parse(try await bytes(request))
+        case "application/yaml": return (try YAMLBody.json(try await bytes(request)), [])
         case ProtobufBody.mediaType:
             let json = try ProtobufBody.decode(try await bytes(request)) { apiVersion, kind in
                 if kind == "DeleteOptions" { return try? registry.catalog.schema("meta/v1.DeleteOptions") }
@@ -61,6 +62,7 @@ enum RequestBodies {
             options.gracePeriodSeconds = seconds
         }
         options.propagationPolicy = request.query["propagationPolicy"]
+        var orphans = request.query["orphanDependents"].map { RequestInfo.flag($0) }
         var request = request
         let body = try await bytes(request)
         if !body.isEmpty {
@@ -71,6 +73,7 @@ enum RequestBodies {
             }
             options.gracePeriodSeconds = json["gracePeriodSeconds"]?.int ?? options.gracePeriodSeconds
             options.propagationPolicy = json["propagationPolicy"]?.string ?? options.propagationPolicy
+            orphans = json["orphanDependents"]?.bool ?? orphans
             options.uid = json[path: "preconditions", "uid"]?.string
             options.resourceVersion = json[path: "preconditions", "resourceVersion"]?.string
             if let values = json["dryRun"]?.array, try dryRun(values.compactMap(\.string)) { options.dryRun = true }
@@ -81,6 +84,13 @@ enum RequestBodies {
         let policies = ["Orphan", "Background", "Foreground"]
         if let policy = options.propagationPolicy, !policies.contains(policy) {
             throw .invalid(options: "DeleteOptions", .unsupported(FieldPath("propagationPolicy"), .string(policy), supported: policies))
+        }
+        if let orphans {
+            guard options.propagationPolicy == nil else {
+                throw .invalid(options: "DeleteOptions", .invalid(
+                    FieldPath("propagationPolicy"), .string(options.propagationPolicy ?? ""), "orphanDependents and deletionPropagation cannot be both set"))
+            }
+            options.propagationPolicy = orphans ? "Orphan" : "Background"
         }
         return options
     }

@@ -17,6 +17,20 @@ extension ServerResponse {
         return .full(status: status, headers: headers, body: bytes)
     }
 
+    /// The response with one warning more.
+    func warning(_ text: String) -> ServerResponse {
+        let value = "299 - \"\(Self.warningText(text))\""
+        switch self {
+        case .full(let status, var headers, let body):
+            headers.add(name: "warning", value: value)
+            return .full(status: status, headers: headers, body: body)
+        case .stream(let status, var headers, let produce):
+            headers.add(name: "warning", value: value)
+            return .stream(status: status, headers: headers, produce: produce)
+        default: return self
+        }
+    }
+
     /// A warning as a quoted string of RFC 7234: quotes and backslashes escaped, control characters left out.
     private static func warningText(_ text: String) -> String {
         var result = ""

@@ -47,6 +47,13 @@ public struct FieldError: Error, Sendable, Hashable, CustomStringConvertible {
         self.message = detail.isEmpty ? message : "\(message): \(detail)"
     }
 
+    /// An error whose words are not made of a value and a detail.
+    init(_ kind: Kind, _ path: FieldPath, message: String) {
+        self.kind = kind
+        field = path.description
+        self.message = message
+    }
+
     public var description: String { "\(field): \(message)" }
 
     public static func required(_ path: FieldPath, _ detail: String = "") -> FieldError { FieldError(.required, path, detail: detail) }

@@ -22,6 +22,9 @@ struct OpenAPIPaths {
             if definition.hasStatus {
                 paths["\(collection)/{name}/status"] = item(["get", "update", "patch"], of: definition, parameters: names)
             }
+            if definition.scale != nil, let scale = APIRegistry.builtIn.scaleDefinition {
+                paths["\(collection)/{name}/scale"] = item(["get", "update", "patch"], of: scale, parameters: names)
+            }
         }
         return paths
     }
@@ -68,7 +71,7 @@ struct OpenAPIPaths {
                 "group": .string(definition.reference.group), "kind": .string(definition.kind), "version": .string(definition.reference.version),
             ],
         ]
-        if let (types, schema) = body(of: verb, object) {
+        if let (types, schema) = body(of: verb, object, isCustom: definition.isCustom) {
             if form == .v3 {
                 operation["requestBody"] = ["content": .object(JSONObject(types.map { ($0, ["schema": schema]) }))]
             } else {
@@ -83,10 +86,12 @@ struct OpenAPIPaths {
         return .object(operation)
     }
 
-    private func body(of verb: String, _ object: JSON) -> (types: [String], schema: JSON)? {
+    private func body(of verb: String, _ object: JSON, isCustom: Bool) -> (types: [String], schema: JSON)? {
         switch verb {
-        case "create", "update": (["application/json"], object)
-        case "patch": (PatchType.allCases.map(\.rawValue), ["type": "object"])
+        case "create", "update": (["application/json", "application/yaml"], object)
+        case "patch":
+            // Where the server does not know how to merge lists, clients must not try.
+            (PatchType.allCases.filter { !isCustom || $0 != .strategicMerge }.map(\.rawValue) + ["application/apply-patch+yaml"], ["type": "object"])
         case "delete", "deletecollection": (["application/json"], form.reference(OpenAPISchemas.name(of: "meta/v1.DeleteOptions")))
         default: nil
         }

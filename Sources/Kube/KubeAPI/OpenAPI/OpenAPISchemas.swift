@@ -12,6 +12,8 @@ struct OpenAPISchemas {
     /// `core/v1.Pod` is `io.k8s.api.core.v1.Pod`.
     static func name(of typeName: String) -> String {
         let (document, type) = SchemaCatalog.split(typeName)
+        if document.hasPrefix("custom/") { return "\(document.dropFirst("custom/".count)).\(type)" }
+        if document == "apiextensions/v1" { return "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1." + type }
         if document == "meta/v1" { return metaPrefix + type }
         return "io.k8s.api." + document.split(separator: "/").joined(separator: ".") + "." + type
     }
@@ -24,7 +26,10 @@ struct OpenAPISchemas {
     /// The schemas of kinds and lists and all that they refer to, sorted by name.
     func definitions(of resources: [ResourceDefinition]) -> JSONObject {
         var result: [String: JSON] = [:]
-        var pending = ["meta/v1.DeleteOptions", "meta/v1.Status", "meta/v1.ListMeta", "meta/v1.APIResource"] + resources.map(\.typeName)
+        var pending = ["meta/v1.DeleteOptions", "meta/v1.Status", "meta/v1.ListMeta", "meta/v1.APIResource", "meta/v1.ObjectMeta"]
+        pending += resources.map(\.typeName)
+        if resources.contains(where: { $0.scale != nil }) { pending.append("autoscaling/v1.Scale") }
+        for resource in resources where resource.isCustom { result[Self.name(of: resource.typeName)] = customSchema(of: resource) }
         while let typeName = pending.popLast() {
             let name = Self.name(of: typeName)
             guard result[name] == nil, let schema = try? catalog.schema(typeName) else { continue }
@@ -58,11 +63,14 @@ struct OpenAPISchemas {
 
     private func listSchema(of resource: ResourceDefinition) -> JSON {
         [
-            "type": "object", "required": ["items"],
+            "type": "object", "required": ["items"], "description": .string("\(resource.listKind) is a list of objects of the kind \(resource.kind)."),
             "properties": [
-                "apiVersion": ["type": "string"], "kind": ["type": "string"],
+                "apiVersion": ["type": "string", "description": .string(FieldDescriptions.shared.text(type: "", field: "apiVersion"))],
+                "kind": ["type": "string", "description": .string(FieldDescriptions.shared.text(type: "", field: "kind"))],
                 "metadata": form.reference(Self.metaPrefix + "ListMeta"),
-                "items": ["type": "array", "items": form.reference(Self.name(of: resource.typeName))],
+                "items": [
+                    "type": "array", "description": "The objects of the list.", "items": form.reference(Self.name(of: resource.typeName)),
+                ],
             ],
             "x-kubernetes-group-version-kind": [[
                 "group": .string(resource.reference.group), "kind": .string(resource.listKind), "version": .string(resource.reference.version),
@@ -72,19 +80,27 @@ struct OpenAPISchemas {
 
     // MARK: One schema
 
+    /// The text of a field, empty if nobody wrote one.
+    private func text(of property: Schema.Property, in owner: Schema) -> String {
+        FieldDescriptions.shared.text(type: owner.typeName.map { SchemaCatalog.split($0).type } ?? "", field: property.name)
+    }
+
     /// The schema as JSON; a nested one that has a name is a reference.
-    private func json(_ schema: Schema, nested: Bool = true) -> JSON {
+    private func json(_ schema: Schema, nested: Bool = true, description: String = "") -> JSON {
         var object = JSONObject()
         if let reference = nested ? reference(of: schema) : nil {
             let extensions = extensions(of: schema)
-            if schema.defaultValue == nil, extensions.isEmpty { return reference }
+            if schema.defaultValue == nil, extensions.isEmpty, description.isEmpty { return reference }
             // Members beside a $ref mean nothing, so a reference with a default is wrapped.
             if form == .v3 { object["allOf"] = [reference] } else { object["$ref"] = reference["$ref"] }
+            if !description.isEmpty { object["description"] = .string(description) }
             object["default"] = schema.defaultValue
             for (key, value) in extensions { object[key] = value }
             return .object(object)
         }
-        object["description"] = schema.description.map { .string($0) }
+        let typeText = nested ? "" : FieldDescriptions.shared.text(type: schema.typeName.map { SchemaCatalog.split($0).type } ?? "")
+        let text = schema.description ?? (description.isEmpty ? typeText : description)
+        if !text.isEmpty { object["description"] = .string(text) }
         object["type"] = schema.type.map { .string($0.rawValue) }
         if schema.form?.isPublished ?? true { object["format"] = schema.format.map { .string($0) } }
         object["default"] = schema.defaultValue
@@ -92,7 +108,7 @@ struct OpenAPISchemas {
         if !schema.required.isEmpty { object["required"] = JSON(schema.required) }
         if !schema.properties.isEmpty {
             var properties = JSONObject()
-            for property in schema.properties { properties.append(key: property.name, value: json(property.schema)) }
+            for property in schema.properties { properties.append(key: property.name, value: json(property.schema, description: self.text(of: property, in: schema))) }
             object["properties"] = .object(properties)
         }
         object["items"] = schema.items.map { json($0) }

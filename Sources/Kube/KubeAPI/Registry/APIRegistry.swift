@@ -33,12 +33,39 @@ public struct APIRegistry: Sendable {
         }
         self.definitions = definitions
         self.groupVersions = groupVersions
-        byResource = Dictionary(
+        (byResource, byKind) = Self.index(definitions)
+    }
+
+    /// The same with the resources that clients have defined. Versions of a group come in the order of their maturity.
+    public func adding(_ custom: [ResourceDefinition]) -> APIRegistry {
+        let sorted = custom.sorted { left, right in
+            if left.reference.group != right.reference.group { return left.reference.group < right.reference.group }
+            let (a, b) = (APIVersionOrder(left.reference.version), APIVersionOrder(right.reference.version))
+            return a == b ? left.reference.resource < right.reference.resource : a < b
+        }
+        return APIRegistry(catalog: catalog, definitions: definitions.filter { !$0.isCustom } + sorted)
+    }
+
+    private init(catalog: SchemaCatalog, definitions: [ResourceDefinition]) {
+        self.catalog = catalog
+        self.definitions = definitions
+        var groupVersions: [GroupVersion] = []
+        for definition in definitions {
+            let version = GroupVersion(group: definition.reference.group, version: definition.reference.version)
+            if !groupVersions.contains(version) { groupVersions.append(version) }
+        }
+        self.groupVersions = groupVersions
+        (byResource, byKind) = Self.index(definitions)
+    }
+
+    private static func index(_ definitions: [ResourceDefinition]) -> ([String: Int], [String: Int]) {
+        let resources = Dictionary(
             definitions.enumerated().map { ("\($0.element.reference.apiVersion)/\($0.element.reference.resource)", $0.offset) },
             uniquingKeysWith: { first, _ in first })
-        byKind = Dictionary(
+        let kinds = Dictionary(
             definitions.enumerated().map { ("\($0.element.reference.apiVersion)/\($0.element.kind)", $0.offset) },
             uniquingKeysWith: { first, _ in first })
+        return (resources, kinds)
     }
 
     /// The resources that ship with Swiftlet. The schemas are compiled in and tested: an error here is a broken build,

@@ -15,7 +15,8 @@ extension ResourceDefinition {
         }
         var object = body
         try checkKind(&object)
-        var decoder = ObjectDecoder()
+        if isCustom { try decodeMetadata(&object) }
+        var decoder = ObjectDecoder(isLenient: isCustom)
         do { try decoder.decode(&object, as: schema) } catch { throw cannotBeHandled(error.description, cause: error) }
         if fieldValidation == .ignore { return (object, []) }
         let problems = decoder.unknownFields.map { "unknown field \"\($0)\"" } + duplicates.map { "duplicate field \"\($0)\"" }
@@ -23,6 +24,14 @@ extension ResourceDefinition {
             throw cannotBeHandled("strict decoding error: \(problems.joined(separator: ", "))")
         }
         return (object, problems)
+    }
+
+    /// The metadata of a custom resource is Kubernetes' own.
+    private func decodeMetadata(_ object: inout JSON) throws(StatusError) {
+        guard var metadata = object["metadata"], let schema = schema.property("metadata") else { return }
+        var decoder = ObjectDecoder()
+        do { try decoder.decode(&metadata, as: schema) } catch { throw cannotBeHandled(error.description, cause: error) }
+        object["metadata"] = metadata
     }
 
     private func cannotBeHandled(_ detail: String, cause: (any Error)? = nil) -> StatusError {
@@ -100,6 +109,11 @@ extension ResourceDefinition {
     public func validate(_ object: JSON) -> [FieldError] {
         var errors: [FieldError] = []
         ObjectMetaValidation.validate(object, self, &errors)
+        if isCustom {
+            var validator = CustomResourceValidator()
+            validator.validate(object, schema)
+            return errors + validator.errors
+        }
         var validator = SchemaValidator()
         for (key, value) in object.object ?? [:] where key != "metadata" {
             if let property = schema.property(key) { validator.validate(value, property, at: FieldPath(key)) }
@@ -123,6 +137,11 @@ extension ResourceDefinition {
         var errors: [FieldError] = []
         ObjectMetaValidation.validate(object, self, &errors)
         ObjectMetaValidation.validateUpdate(object, from: old, &errors)
+        if isCustom {
+            var validator = CustomResourceValidator()
+            validator.validate(object, schema)
+            return errors + validator.errors
+        }
         if let status = object["status"], let property = schema.property("status") {
             var validator = SchemaValidator()
             validator.validate(status, property, at: .status)
@@ -133,7 +152,9 @@ extension ResourceDefinition {
     }
 
     /// What a kind does beyond its schema.
-    public var strategy: any ResourceStrategy { BuiltInStrategies.byTypeName[typeName] ?? SchemaOnlyStrategy() }
+    public var strategy: any ResourceStrategy {
+        isCustom ? CustomResourceStrategy(hasStatus: hasStatus) : BuiltInStrategies.byTypeName[typeName] ?? SchemaOnlyStrategy()
+    }
 }
 
 /// Names that the server makes from `metadata.generateName`.

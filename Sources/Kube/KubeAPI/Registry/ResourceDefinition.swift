@@ -1,4 +1,4 @@
-import JSONTree
+public import JSONTree
 
 /// What the server must know to serve a resource, in the terms of a CustomResourceDefinition.
 public struct ResourceDefinition: Sendable {
@@ -9,6 +9,15 @@ public struct ResourceDefinition: Sendable {
         public let description: String
         public let priority: Int
         public let jsonPath: String
+
+        init(_ column: JSON) {
+            name = column["name"]?.string ?? ""
+            type = column["type"]?.string ?? "string"
+            format = column["format"]?.string ?? ""
+            description = column["description"]?.string ?? ""
+            priority = Int(column["priority"]?.int ?? 0)
+            jsonPath = column["jsonPath"]?.string ?? ""
+        }
     }
 
     /// Where the numbers of the `scale` subresource are.
@@ -43,7 +52,20 @@ public struct ResourceDefinition: Sendable {
     /// The name of the type in its catalog.
     public let typeName: String
     public let schema: Schema
+    /// What only definitions that clients made have.
+    public let custom: Custom?
 
+    /// The parts of a CustomResourceDefinition that a built-in kind has no use for.
+    public struct Custom: Sendable {
+        /// The version in which objects are stored.
+        public let storageVersion: String
+        /// The schema as its maker wrote it.
+        public let published: JSON
+        /// What clients of a version on its way out are told.
+        public let deprecationWarning: String?
+    }
+
+    public var isCustom: Bool { custom != nil }
     public var kind: String { reference.kind }
     public var namespaced: Bool { reference.namespaced }
     public var hasStatus: Bool { subresources.contains("status") }
@@ -62,15 +84,11 @@ public struct ResourceDefinition: Sendable {
         verbs = strings(json["verbs"])
         subresources = strings(json["subresources"])
         selectableFields = strings(json["selectableFields"])
-        printerColumns = (json["additionalPrinterColumns"]?.array ?? []).map { column in
-            PrinterColumn(
-                name: column["name"]?.string ?? "", type: column["type"]?.string ?? "string", format: column["format"]?.string ?? "",
-                description: column["description"]?.string ?? "", priority: Int(column["priority"]?.int ?? 0),
-                jsonPath: column["jsonPath"]?.string ?? "")
-        }
+        printerColumns = (json["additionalPrinterColumns"]?.array ?? []).map(PrinterColumn.init)
         scale = subresources.contains("scale") ? .builtIn : nil
         typeName = "\(document).\(kind)"
         schema = try catalog.schema(typeName)
+        custom = nil
     }
 
     /// A kind that is no resource: the body of a subresource, such as Scale.
@@ -83,5 +101,38 @@ public struct ResourceDefinition: Sendable {
         scale = nil
         self.typeName = typeName
         self.schema = schema
+        custom = nil
+    }
+
+    /// One version of a CustomResourceDefinition.
+    /// - Throws: what is wrong with its schema.
+    public init(definition: JSON, version: JSON, catalog: SchemaCatalog) throws(APIValueError) {
+        let spec = definition["spec"]
+        let names = definition[path: "status", "acceptedNames"] ?? spec?["names"]
+        let (group, name) = (spec?["group"]?.string ?? "", version["name"]?.string ?? "")
+        let kind = names?["kind"]?.string ?? ""
+        reference = ResourceReference(
+            group: group, version: name, resource: names?["plural"]?.string ?? "", kind: kind, namespaced: spec?["scope"] == "Namespaced")
+        singular = names?["singular"]?.string ?? kind.lowercased()
+        listKind = names?["listKind"]?.string ?? kind + "List"
+        shortNames = (names?["shortNames"]?.array ?? []).compactMap(\.string)
+        categories = (names?["categories"]?.array ?? []).compactMap(\.string)
+        verbs = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
+        let parts = version["subresources"]
+        subresources = ["status", "scale"].filter { parts?[$0] != nil }
+        selectableFields = (version["selectableFields"]?.array ?? []).compactMap { $0["jsonPath"]?.string }.map { String($0.drop { $0 == "." }) }
+        printerColumns = (version["additionalPrinterColumns"]?.array ?? []).map(PrinterColumn.init)
+        scale = parts?["scale"].map { paths in
+            func steps(_ key: String) -> [String]? { paths[key]?.string.map { $0.split(separator: ".").map(String.init) } }
+            return ScalePaths(
+                specReplicas: steps("specReplicasPath") ?? [], statusReplicas: steps("statusReplicasPath") ?? [], selector: steps("labelSelectorPath"))
+        }
+        let reversed = group.split(separator: ".").reversed().joined(separator: ".")
+        typeName = "custom/\(reversed).\(name).\(kind)"
+        let published = version["schema"]?["openAPIV3Schema"] ?? ["type": "object", "x-kubernetes-preserve-unknown-fields": true]
+        schema = try CustomSchema.parse(published, typeName: typeName, kind: kind, metadata: try catalog.schema("meta/v1.ObjectMeta"))
+        let stored = (spec?["versions"]?.array ?? []).first { $0["storage"] == true }?["name"]?.string ?? name
+        let words = version["deprecationWarning"]?.string ?? "\(group)/\(name) \(kind) is deprecated"
+        custom = Custom(storageVersion: stored, published: published, deprecationWarning: version["deprecated"] == true ? words : nil)
     }
 }

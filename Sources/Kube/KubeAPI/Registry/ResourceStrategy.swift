@@ -60,6 +60,7 @@ enum BuiltInStrategies {
         "core/v1.Binding": BindingStrategy(),
         "events/v1.Event": EventStrategy(),
         "coordination/v1.Lease": LeaseStrategy(),
+        "apiextensions/v1.CustomResourceDefinition": CustomResourceDefinitionStrategy(),
         "core/v1.Service": ServiceStrategy(),
         "core/v1.Endpoints": EndpointsStrategy(),
         "discovery/v1.EndpointSlice": EndpointSliceStrategy(),

@@ -18,7 +18,11 @@ public struct ObjectDecoder {
         case key(String)
     }
 
-    public init() {}
+    /// Whether values of a wrong type are left for the validator to tell, and no text is rewritten: so it is for custom
+    /// resources, whose makers choose the formats.
+    private let isLenient: Bool
+
+    public init(isLenient: Bool = false) { self.isLenient = isLenient }
 
     /// Decodes in place; on an error the value is left half decoded.
     public mutating func decode(_ value: inout JSON, as schema: Schema) throws(TypeMismatch) {
@@ -26,6 +30,12 @@ public struct ObjectDecoder {
     }
 
     private mutating func decode(_ value: inout JSON, _ schema: Schema, owner: Schema?) throws(TypeMismatch) {
+        if isLenient {
+            switch (schema.type, value) {
+            case (.object, .object), (.array, .array): break
+            default: return
+            }
+        }
         if schema.isIntOrString { return try decodeIntOrString(value, owner) }
         switch schema.type {
         case .object: try decodeObject(&value, schema, owner)

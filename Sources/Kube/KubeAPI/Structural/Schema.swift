@@ -92,9 +92,15 @@ public final class Schema: Sendable {
         public var maxProperties: Int?
         public var pattern: String?
         public var multipleOf: Double?
+        /// Further rules for the same value; they say nothing on what it is made of.
+        public var allOf: [Schema] = []
+        public var anyOf: [Schema] = []
+        public var oneOf: [Schema] = []
+        public var not: Schema?
         public var isEmpty: Bool {
             enumeration.isEmpty && minimum == nil && maximum == nil && minLength == nil && maxLength == nil && minItems == nil
                 && maxItems == nil && minProperties == nil && maxProperties == nil && pattern == nil && multipleOf == nil
+                && allOf.isEmpty && anyOf.isEmpty && oneOf.isEmpty && not == nil
         }
     }
 

@@ -45,9 +45,19 @@ public struct SchemaParser {
         case "additionalProperties":
             if case .bool(let open) = value { fields.preservesUnknownFields = open } else { fields.additionalProperties = try parse(value) }
         case "items": fields.items = try parse(value)
+        case "allOf": fields.constraints.allOf = try parseAll(value)
+        case "anyOf": fields.constraints.anyOf = try parseAll(value)
+        case "oneOf": fields.constraints.oneOf = try parseAll(value)
+        case "not": fields.constraints.not = try parse(value)
         default:
             if key.hasPrefix("x-") { try readExtension(key, value, into: &fields) } else { readConstraint(key, value, into: &fields.constraints) }
         }
+    }
+
+    private func parseAll(_ list: JSON) throws(APIValueError) -> [Schema] {
+        var schemas: [Schema] = []
+        for item in list.array ?? [] { schemas.append(try parse(item)) }
+        return schemas
     }
 
     private func readExtension(_ key: String, _ value: JSON, into fields: inout Schema.Fields) throws(APIValueError) {

@@ -22,6 +22,9 @@ public struct AddressRange: Sendable, Hashable, CustomStringConvertible {
         self.init(network: bytes, prefixLength: length)
     }
 
+    /// Every IPv4 address.
+    public static let everything = AddressRange(network: [0, 0, 0, 0], prefixLength: 0)
+
     private init(network: [UInt8], prefixLength: Int) {
         self.network = network.enumerated().map { index, byte in
             let bits = min(max(prefixLength - index * 8, 0), 8)
