@@ -159,11 +159,12 @@ extension JSON {
     @Test func versionsDifferInTheirNameOnly() async throws {
         let server = try await TestServer()
         var definition = JSON.definition()
-        var old = definition[path: "spec", "versions"]?[0] ?? [:]
+        let stored = definition[path: "spec", "versions"]?[0] ?? [:]
+        var old = stored
         old["name"] = "v1beta1"
         old["storage"] = false
         old["deprecated"] = true
-        definition["spec"]?["versions"] = [old, definition[path: "spec", "versions"]?[0] ?? [:]]
+        definition["spec"]?["versions"] = [old, stored]
         try await server.create(definitions, definition)
         #expect(await server.get("/apis/example.com").json[path: "preferredVersion", "version"] == "v1")
         let path = "/apis/example.com/v1beta1/namespaces/default/widgets"
