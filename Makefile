@@ -37,13 +37,13 @@ build: swift ## build the release programs into .build/release
 	$(RELEASE) --product swiftlet
 	$(RELEASE) --product swiftlet-shim
 
-images: $(IMAGES)/busybox.tar $(IMAGES)/nginx.tar $(IMAGES)/python3.tar ## build the example images from Debian packages
+images: $(IMAGES)/busybox.tar $(IMAGES)/curl.tar $(IMAGES)/nginx.tar $(IMAGES)/python3.tar ## build the example images from Debian packages
 
 $(IMAGES)/%.tar: rootfs-tools/images/%.toml $(wildcard rootfs-tools/rootfs/*.py) rootfs-tools/mkimage
 	@mkdir -p $(IMAGES)
 	rootfs-tools/mkimage build $* -o $@
 
-up: deps build $(IMAGES)/nginx.tar $(IMAGES)/busybox.tar ## start a one-node cluster with the demo pod (as root); Ctrl-C or `make down` stops it
+up: deps build $(IMAGES)/nginx.tar $(IMAGES)/busybox.tar $(IMAGES)/curl.tar ## start a one-node cluster with the demo pod (as root); Ctrl-C or `make down` stops it
 	@DATA_DIR=$(DATA_DIR) RUN_DIR=$(RUN_DIR) IMAGES=$(IMAGES) examples/up
 
 down: ## stop what `make up` started; pods keep running until `make reset`
