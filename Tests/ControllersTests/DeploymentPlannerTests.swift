@@ -46,6 +46,11 @@ import Testing
     @Test("a set whose status lags behind its size does not make it shrink twice")
     func staleStatus() { #expect(steps(deployment(10), [old(8, status: 10, available: 10), new(5, available: 0)]) == []) }
 
+    @Test("pods that a smaller set has not lost yet are no reason to take others")
+    func staleAvailability() {
+        #expect(steps(deployment(10), [old(8, status: 10, available: 10), new(5, available: 2)]) == ["scale old from 8 to 6"])
+    }
+
     @Test("the last old pod goes when all new ones are available")
     func end() { #expect(steps(deployment(10), [old(1), new(10)]) == ["scale old from 1 to 0"]) }
 

@@ -21,7 +21,7 @@ extension DeploymentPlanner {
         let olderTotal = activeOlder.reduce(0) { $0 + sets[$1].wantedReplicas }
         guard olderTotal > 0 else { return }
         let minimum = wanted - bounds.maxUnavailable
-        let newUnavailable = sets[newest].wantedReplicas - sets[newest].availableReplicas
+        let newUnavailable = max(0, sets[newest].wantedReplicas - sets[newest].availableReplicas)
         var allowance = total - minimum - newUnavailable
         guard allowance > 0 else { return }
         var spared: [Int: Int] = [:]
@@ -35,7 +35,8 @@ extension DeploymentPlanner {
                 spared[index] = size
             }
         }
-        var spare = sets.reduce(0) { $0 + $1.availableReplicas } - minimum
+        // A set that was made smaller a moment ago still counts pods that are on their way out: they are nobody's spare.
+        var spare = sets.reduce(0) { $0 + min($1.availableReplicas, $1.wantedReplicas) } - minimum
         for index in activeOlder {
             guard let size = spared[index] else { continue }
             let taken = max(0, min(size, spare))
