@@ -148,9 +148,10 @@ import Testing
         var limits = DNSServer.Limits()
         limits.connections = 1
         try await Self.withServer(Self.cluster(), limits: limits) { place in
+            // Whom the server accepts first is the kernel's choice, so one of two is closed: the one that is held, or the one that asks.
             let held = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(host: place.address, port: place.port).get()
-            await #expect(throws: (any Error).self) { try await Self.ask(place, Self.query("web.shop.svc.cluster.local"), overTCP: true) }
-            try await held.close()
+            let answer = try? await Self.ask(place, Self.query("web.shop.svc.cluster.local"), overTCP: true)
+            if answer != nil { try await held.closeFuture.get() } else { try await held.close() }
         }
     }
 

@@ -7,7 +7,7 @@ import Testing
 struct WebTests {
     @Test("the demo: a client calls a Deployment by its Service's name, the host by its address, and a policy keeps others out")
     func demo() async throws {
-        try await KubectlTests.withCluster(["busybox", "nginx"]) { cluster, _ in
+        try await KubectlTests.withCluster(["busybox", "curl", "nginx"]) { cluster, _ in
             try await cluster.kube("apply", "-f", TestCluster.root + "/examples/web.yaml")
             try await cluster.kube("rollout", "status", "deployment/web", "--timeout=90s")
             try await cluster.kube("rollout", "status", "deployment/client", "--timeout=60s")
@@ -20,7 +20,7 @@ struct WebTests {
             let slices = try await cluster.kube("get", "endpointslices", "-l", "kubernetes.io/service-name=web", "-o", "jsonpath={.items[*].endpoints[*].addresses[0]}")
             #expect(slices.split(separator: " ").count == 3)
             // A pod that the policy does not name gets no answer, at the Service's address and at the pod's own.
-            _ = try await cluster.apply(KubectlTests.pod("stranger", command: "exec sleep infinity"))
+            _ = try await cluster.apply(KubectlTests.pod("stranger", image: "curl", command: "exec sleep infinity"))
             try await cluster.kube("wait", "--for=condition=Ready", "pod/stranger", "--timeout=60s")
             let pod = String(slices.split(separator: " ")[0])
             for target in [address, pod] {
@@ -29,7 +29,7 @@ struct WebTests {
             }
             try await cluster.kube("delete", "networkpolicy", "web")
             _ = try await eventually("without the policy everybody is answered", within: 20) {
-                try await cluster.kubectl("exec", "stranger", "--", "wget", "-q", "-T", "2", "-O", "/dev/null", "http://web/").status == 0 ? true : nil
+                try await cluster.kubectl("exec", "stranger", "--", "curl", "-sf", "--max-time", "2", "-o", "/dev/null", "http://web/").status == 0 ? true : nil
             }
             try await cluster.kube("delete", "-f", TestCluster.root + "/examples/web.yaml", "--ignore-not-found", "--timeout=60s")
             _ = try await eventually("nothing of the application is left") {
@@ -41,7 +41,7 @@ struct WebTests {
     @Test("a roll to a new version fails no request, also while the agent and the control plane are killed")
     func rolling() async throws {
         let cluster = try await TestCluster()
-        for image in ["busybox", "nginx"] { try await cluster.importImages(image) }
+        for image in ["busybox", "curl", "nginx"] { try await cluster.importImages(image) }
         var agent = try await cluster.up()
         do {
             try await cluster.kube("apply", "-f", TestCluster.root + "/examples/web.yaml")
@@ -80,7 +80,7 @@ struct WebTests {
 
     @Test("a Service is rejected at once without endpoints, answers on its node port, and spreads connections")
     func services() async throws {
-        try await KubectlTests.withCluster { cluster, _ in
+        try await KubectlTests.withCluster(["curl"]) { cluster, _ in
             _ = try await cluster.apply("""
                 apiVersion: apps/v1
                 kind: Deployment
@@ -94,7 +94,7 @@ struct WebTests {
                       terminationGracePeriodSeconds: 0
                       containers:
                       - name: main
-                        image: busybox
+                        image: curl
                         command: ["sh", "-c", "mkdir /www; hostname > /www/index.html; exec httpd -f -p 8080 -h /www"]
                         readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
                 """)
@@ -113,13 +113,13 @@ struct WebTests {
             // From inside: by every form of the name, and a pod that reaches itself through its Service.
             let pod = try await cluster.kube("get", "pods", "-l", "app=names", "-o", "jsonpath={.items[0].metadata.name}")
             for name in ["names", "names.default", "names.default.svc.cluster.local"] {
-                let answer = try await cluster.kubectl("exec", pod, "--", "wget", "-q", "-T", "5", "-O", "-", "http://\(name)/")
+                let answer = try await cluster.kubectl("exec", pod, "--", "curl", "-sf", "--max-time", "5", "http://\(name)/")
                 #expect(answer.out.hasPrefix("names-"), "\(name): \(answer)")
             }
             try await cluster.kube("scale", "deployment", "names", "--replicas=1")
             _ = try await eventually("one pod is left") { try await cluster.kube("get", "pods", "-l", "app=names", "-o", "name").split(separator: "\n").count == 1 ? true : nil }
             let last = try await cluster.kube("get", "pods", "-l", "app=names", "-o", "jsonpath={.items[0].metadata.name}")
-            #expect(try await cluster.kubectl("exec", last, "--", "wget", "-q", "-T", "5", "-O", "-", "http://names/").out == last + "\n")
+            #expect(try await cluster.kubectl("exec", last, "--", "curl", "-sf", "--max-time", "5", "http://names/").out == last + "\n")
             // A foreign flush is repaired.
             try await cluster.succeed(["nft", "flush", "ruleset"])
             _ = try await eventually("the rules are back", within: 20) {

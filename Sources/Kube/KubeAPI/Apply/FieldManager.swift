@@ -138,7 +138,7 @@ public struct FieldManager: Sendable {
     }
 
     private func store(_ managed: ManagedFields, in object: inout JSON) {
-        object["metadata"]?["managedFields"] = managed.isEmpty ? nil : managed.json
+        object["metadata"]?["managedFields"] = managed.isEmpty ? JSON?.none : managed.json
     }
 
     /// Members of the metadata that nobody owns: the server's, and the object's identity.
