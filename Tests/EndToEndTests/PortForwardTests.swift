@@ -20,8 +20,8 @@ struct PortForwardTests {
     func http() async throws {
         try await KubectlTests.withCluster { cluster, _ in
             _ = try await cluster.apply(KubectlTests.pod("web", command: """
-                mkdir -p /www && head -c 30000000 /dev/urandom > /www/large && echo small > /www/small && sha256sum /www/large > /www/sum && \
-                (while true; do nc -l -p 9000 | sha256sum > /www/received; done) & httpd -f -h /www -p 127.0.0.1:8080
+                mkdir -p /www; head -c 30000000 /dev/urandom > /www/large; echo small > /www/small; sha256sum /www/large > /www/sum
+                (while true; do nc -l -p 9000 | sha256sum > /www/received; done) & exec httpd -f -h /www -p 127.0.0.1:8080
                 """))
             try await cluster.kube("wait", "--for=condition=Ready", "pod/web", "--timeout=60s")
             _ = try await eventually("the server listens") {

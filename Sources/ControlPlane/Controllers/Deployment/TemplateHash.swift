@@ -25,11 +25,28 @@ enum TemplateHash {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// What two templates must share to be the same: everything but the hash.
+    /// What two templates must share to be the same: everything but the hash, and whether what says nothing is written down:
+    /// `resources: {}` is what some clients send and others leave out.
     static func identity(_ template: PodTemplateSpec) -> JSON {
-        guard template.metadata.labels[label] != nil else { return template.json }
         var copy = template
         copy.metadata.labels[label] = nil
-        return copy.json
+        return stripped(copy.json)
+    }
+
+    private static let emptyMeansAbsent: Set<String> = ["resources", "securityContext", "metadata", "labels", "annotations"]
+
+    private static func stripped(_ json: JSON) -> JSON {
+        switch json {
+        case .object(let members):
+            var kept = JSONObject()
+            for (key, value) in members {
+                let value = stripped(value)
+                if emptyMeansAbsent.contains(key), value.object?.isEmpty == true { continue }
+                kept[key] = value
+            }
+            return .object(kept)
+        case .array(let items): return .array(items.map(stripped))
+        default: return json
+        }
     }
 }
