@@ -56,6 +56,9 @@ struct ControlPlaneOptions: ParsableArguments {
     @Option(help: "The addresses of Services.")
     var serviceCIDR = "10.96.0.0/16"
 
+    @Option(help: "How long certificates are valid: a number and d, h, m or s. They are renewed while the cluster runs, when a third is left.")
+    var certificateLifetime = "365d"
+
     @Option(name: .customLong("user"), help: "The user that the control plane runs as.")
     var user = "nobody"
 }

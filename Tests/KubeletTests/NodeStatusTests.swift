@@ -112,6 +112,32 @@ struct EventTests {
         #expect(api.events.all[2]["count"]?.int == 1)
     }
 
+    @Test("a flood about one object is cut off, counted, and goes on at the rate that is allowed")
+    func flood() async throws {
+        let (api, clock) = (FakeAPI(), ManualClock())
+        let recorder = recorder(api, clock)
+        let task = Task { await recorder.run() }
+        defer { task.cancel() }
+        let target = EventTarget(namespace: "default", name: "web", uid: "u")
+        for index in 1...25 {
+            recorder.record(target, .warning, reason: "BackOff", message: "m")
+            await api.events.wait { $0.count == index }
+        }
+        // These two are not sent; the marker about another object shows that they have been looked at.
+        recorder.record(target, .warning, reason: "BackOff", message: "m")
+        recorder.record(EventTarget(namespace: "default", name: "marker", uid: "v"), .normal, reason: "Marker", message: "m")
+        await api.events.wait { $0.contains { $0["reason"]?.string == "Marker" } }
+        recorder.record(target, .warning, reason: "BackOff", message: "m")
+        recorder.record(EventTarget(namespace: "default", name: "marker", uid: "w"), .normal, reason: "Marker", message: "n")
+        await api.events.wait { $0.contains { $0["message"]?.string == "n" } }
+        await clock.advance(by: .seconds(300), whenSomethingSleeps: false)
+        recorder.record(target, .warning, reason: "BackOff", message: "m")
+        await api.events.wait { $0.count == 28 }
+        let counts = api.events.all.filter { $0["message"]?.string == "m" && $0["reason"]?.string != "Marker" }.map { $0["count"]?.int }
+        #expect(counts == Array(1...25) + [28])
+        #expect(api.events.all.filter { $0["kind"]?.string == "Event" && $0["reason"]?.string == "BackOff" }.count == 1, "one object, however often")
+    }
+
     @Test("what was recorded without a server is sent when it is back")
     func offline() async throws {
         let (api, clock) = (FakeAPI(), ManualClock())
@@ -119,10 +145,12 @@ struct EventTests {
         let recorder = recorder(api, clock)
         let task = Task { await recorder.run() }
         defer { task.cancel() }
-        recorder.record(EventTarget(namespace: "d", name: "a", uid: "u"), .normal, reason: "A", message: "m")
+        for message in ["m", "n", "n", "n"] { recorder.record(EventTarget(namespace: "d", name: "a", uid: "u"), .normal, reason: "A", message: message) }
         await clock.waitForSleeper(within: .seconds(1))
         api.state.withLock { $0.isOffline = false }
         await clock.advance(by: .milliseconds(500))
-        await api.events.wait { $0.count == 1 }
+        await api.events.wait { $0.count == 2 }
+        #expect(api.events.all.map { $0["message"]?.string } == ["m", "n"])
+        #expect(api.events.all[1]["count"]?.int == 3)
     }
 }

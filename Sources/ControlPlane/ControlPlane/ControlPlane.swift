@@ -67,6 +67,7 @@ public enum ControlPlane {
             group.addTask {
                 do { try await server.run() } catch { logger.error("the API server ended: \(error)") }
             }
+            group.addTask { await followCertificates(in: pki, server: tls, nodes: nodes, logger: logger) }
             group.addTask { await Compactor(storage: storage, clock: ContinuousClock()).run { logger.warning("compacting: \($0)") } }
             group.addTask {
                 await Scheduler(client: client(api, ControlPlaneIdentity.scheduler), logger: logger).run()

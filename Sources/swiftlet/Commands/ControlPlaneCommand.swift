@@ -97,9 +97,20 @@ extension ControlPlaneOptions {
         guard let serviceAddress = KubernetesService.firstAddress(of: serviceCIDR) else {
             throw Failure("expected --service-cidr to be a range such as 10.96.0.0/16, found '\(serviceCIDR)'")
         }
-        return ClusterPKI(
+        var pki = ClusterPKI(
             dataDirectory: directories.dataDir, controlPlaneOwner: Owner(uid: user.uid, gid: user.gid), server: "https://\(nodeAddress):\(apiPort)",
             serverNames: [name], serverAddresses: [nodeAddress, serviceAddress])
+        pki.leafLifetime = try lifetime()
+        return pki
+    }
+
+    /// In seconds.
+    private func lifetime() throws -> Double {
+        let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
+        guard let unit = certificateLifetime.last.flatMap({ units[$0] }), let number = UInt32(certificateLifetime.dropLast()), number > 0 else {
+            throw Failure("expected --certificate-lifetime to be a number and d, h, m or s, such as 365d, found '\(certificateLifetime)'")
+        }
+        return Double(number) * unit
     }
 }
 

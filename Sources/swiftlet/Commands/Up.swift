@@ -42,11 +42,13 @@ struct Up: AsyncParsableCommand {
             directories: directories, options: node, dns: dns, serviceCIDR: controlPlane.serviceCIDR, nodeName: name, addresses: [address], kubeconfig: pki.kubeletKubeconfig,
             pki: pki.rootDirectory, logger: logger)
         let kubeconfig = pki.adminKubeconfig
+        let renewal = CertificateRenewal(pki: pki, node: name, nodeAddresses: [address], logger: logger)
         try await Interrupts.cancelling {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     try await child.run { logger.info("the API is served at https://\(address):\(controlPlane.apiPort); the administrator's kubeconfig is \(kubeconfig)") }
                 }
+                group.addTask { await renewal.run() }
                 // The agent does not wait for the API: what ran before runs on without it.
                 group.addTask { try await agent.run() }
                 defer { group.cancelAll() }

@@ -1,5 +1,6 @@
 import Cgroups
 import ClusterDNS
+import ControlPlane
 import Glibc
 import Images
 import KubeClient
@@ -46,13 +47,15 @@ struct NodeAgent: Sendable {
                 clusterDNS: dns.clusterDNS.isEmpty ? [] : [dns.clusterDNS], clusterDomain: dns.clusterDomain, resolvConf: HostResolvers.path()),
             client: client, runtime: runtime, images: runtime, traffic: traffic, logger: logger)
         let names = try clusterDNS()
-        let server = HTTPServer(configuration: try serverConfiguration(), handler: kubelet.handler, logger: logger)
+        let tls = try TLSServer(Self.material(try servingFiles.map { try Files.readString($0) }))
+        let server = HTTPServer(configuration: HTTPServerConfiguration(host: "0.0.0.0", port: options.kubeletPort, tls: tls), handler: kubelet.handler, logger: logger)
         try await server.start()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.run() }
             group.addTask { try await kubelet.run() }
             group.addTask { await traffic.run() }
             if let names { group.addTask { try await names.run(services: traffic.services, slices: traffic.slices) } }
+            group.addTask { await followCertificates(tls, transport) }
             defer { group.cancelAll() }
             try await group.next()
         }
@@ -84,11 +87,19 @@ struct NodeAgent: Sendable {
         return try ClusterDNS(configuration: configuration, logger: logger)
     }
 
-    private func serverConfiguration() throws -> HTTPServerConfiguration {
-        let tls = try TLSServer(TLSMaterial(
-            certificateChain: try Files.readString(pki + "/kubelet.crt"), privateKey: try Files.readString(pki + "/kubelet.key"),
-            authorities: try Files.readString(pki + "/ca.crt")))
-        return HTTPServerConfiguration(host: "0.0.0.0", port: options.kubeletPort, tls: tls)
+    private var servingFiles: [String] { [pki + "/kubelet.crt", pki + "/kubelet.key", pki + "/ca.crt"] }
+
+    private static func material(_ texts: [String]) -> TLSMaterial {
+        TLSMaterial(certificateChain: texts[0], privateKey: texts[1], authorities: texts[2])
+    }
+
+    /// Uses the agent's certificates, to serve and to be known by, as they are renewed.
+    private func followCertificates(_ tls: TLSServer, _ transport: NetworkTransport) async {
+        let (serving, client, path) = (FollowedFiles(servingFiles, logger: logger), FollowedFiles([kubeconfig], logger: logger), kubeconfig)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await serving.run { try tls.replace(with: Self.material($0)) } }
+            group.addTask { await client.run { _ in try transport.replaceCredentials(Kubeconfig(path: path)) } }
+        }
     }
 
     static func networkState(_ directories: Directories) -> String { directories.dataDir + "/network" }

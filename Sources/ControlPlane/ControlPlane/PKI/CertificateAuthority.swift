@@ -10,6 +10,7 @@ public struct CertificateAuthority: Sendable {
 
     /// Ten years, as kubeadm gives its own; a leaf lives one.
     static let lifetime: TimeInterval = 10 * 365 * 86_400
+    public static let leafLifetime: TimeInterval = 365 * 86_400
 
     /// Makes a new authority with a P-256 key.
     public init(commonName: String, now: Date) throws {
@@ -34,8 +35,9 @@ public struct CertificateAuthority: Sendable {
     public func certificatePEM() throws -> String { try certificate.serializeAsPEM().pemString + "\n" }
     public func keyPEM() throws -> String { try key.serializeAsPEM().pemString + "\n" }
 
-    /// Issues a leaf with a new key of its own. It is valid from an hour ago, because clocks differ.
-    public func issue(_ identity: CertificateIdentity, now: Date, lifetime: TimeInterval = 365 * 86_400) throws -> IssuedCertificate {
+    /// Issues a leaf with a new key of its own. It is valid from an hour ago, because clocks differ; or, if its life is short,
+    /// from a tenth of that ago.
+    public func issue(_ identity: CertificateIdentity, now: Date, lifetime: TimeInterval = leafLifetime) throws -> IssuedCertificate {
         let leafKey = P256.Signing.PrivateKey()
         let subject = try DistinguishedName {
             for organization in identity.organizations { OrganizationName(organization) }
@@ -43,7 +45,7 @@ public struct CertificateAuthority: Sendable {
         }
         let names = identity.dnsNames.map { GeneralName.dnsName($0) } + (try identity.addresses.map { try Self.generalName(address: $0) })
         let leaf = try Certificate(
-            version: .v3, serialNumber: .init(), publicKey: .init(leafKey.publicKey), notValidBefore: now - 3600,
+            version: .v3, serialNumber: .init(), publicKey: .init(leafKey.publicKey), notValidBefore: now - min(3600, lifetime / 10),
             notValidAfter: min(now + lifetime, certificate.notValidAfter), issuer: certificate.subject, subject: subject,
             signatureAlgorithm: .ecdsaWithSHA256,
             extensions: Certificate.Extensions {

@@ -22,6 +22,8 @@ public struct ClusterPKI: Sendable {
     /// Names and addresses that the API server answers to.
     public var serverNames: [String]
     public var serverAddresses: [String]
+    /// How long what is issued is valid, in seconds.
+    public var leafLifetime = CertificateAuthority.leafLifetime
 
     public init(dataDirectory: String, controlPlaneOwner: Owner?, server: String, serverNames: [String], serverAddresses: [String]) {
         self.dataDirectory = dataDirectory
@@ -96,7 +98,7 @@ public struct ClusterPKI: Sendable {
            isGood(certificate, key, authority, now: now) {
             return IssuedCertificate(certificatePEM: certificate, keyPEM: key)
         }
-        let issued = try authority.issue(identity, now: now)
+        let issued = try authority.issue(identity, now: now, lifetime: leafLifetime)
         try PrivateFiles.write(issued.keyPEM, to: path + ".key", mode: 0o600, owner: owner)
         try PrivateFiles.write(issued.certificatePEM, to: path + ".crt", mode: 0o644, owner: owner)
         try PrivateFiles.write(describe(identity), to: path + ".identity", mode: 0o644, owner: owner)

@@ -152,10 +152,20 @@ struct NodeRegistrar: Sendable {
             announce(from: sent.at == nil ? [] : sent.conditions, to: fresh)
             sent = SentStatus(conditions: fresh, at: now, images: images)
         } catch {
-            if (error as? KubeError)?.isNotFound == true { return false }
+            // The watch says so too, but not every cluster lets nodes watch.
+            if (error as? KubeError)?.isNotFound == true, await isGone() { return false }
             logger.warning("cannot report the node's status", metadata: ["error": "\(error)"])
         }
         return true
+    }
+
+    private func isGone() async -> Bool {
+        do {
+            _ = try await client.node(document.configuration.nodeName)
+            return false
+        } catch {
+            return (error as? KubeError)?.isNotFound == true
+        }
     }
 
     private func measure() async -> NodeConditions.Pressure {
