@@ -11,6 +11,7 @@ from tests.support import Layout, Workspace
 CACHE = parser().parse_args(["build", "x", "-o", "x"]).cache
 TRIALS = {
     "busybox": ["/bin/sh", "-c", "echo fine | /usr/bin/tr a-z a-z && [ \"$(id -un)\" = root ]"],
+    "curl": ["/bin/sh", "-c", "/usr/bin/curl --version && /usr/bin/curl -s file:///etc/passwd >/dev/null"],
     "nginx": ["/usr/sbin/nginx", "-t"],
     "python3": ["/usr/bin/python3", "-c", "import ssl, sqlite3, ctypes, lzma, curses, threading, urllib.request; print('fine')"],
 }
