@@ -37,6 +37,32 @@ import Testing
         #expect(assumed.overlay([pod("a")], owner: "rs").map(\.name) == ["a"])
     }
 
+    @Test("what was changed counts as the server answered, until the watch tells of that state or a later one")
+    func changed() {
+        func slice(_ version: Int, endpoints: Int) -> EndpointSlice {
+            EndpointSlice(with: {
+                $0.metadata.name = "web-1"
+                $0.metadata.uid = "slice"
+                $0.metadata.resourceVersion = String(version)
+                $0.endpoints = (0..<endpoints).map { Endpoint(addresses: ["10.0.0.\($0)"]) }
+            })
+        }
+        let assumed = AssumedObjects<EndpointSlice>(clock: TestClock().clock())
+        func counts(_ seen: EndpointSlice) -> [Int] { assumed.overlay([seen], owner: "service").map(\.endpoints.count) }
+        assumed.changed(slice(9, endpoints: 3), owner: "service", seen: slice(7, endpoints: 1))
+        #expect(counts(slice(7, endpoints: 1)) == [3])
+        assumed.apply(.modified(slice(8, endpoints: 2), previous: slice(7, endpoints: 1)))
+        #expect(counts(slice(8, endpoints: 2)) == [3], "a change from before")
+        assumed.apply(.modified(slice(10, endpoints: 4), previous: slice(8, endpoints: 2)))
+        #expect(counts(slice(10, endpoints: 4)) == [4])
+        assumed.changed(slice(11, endpoints: 5), owner: "service", seen: nil)
+        #expect(counts(slice(10, endpoints: 4)) == [4], "gone when the answer came")
+        assumed.created(slice(12, endpoints: 1), owner: "service", seen: nil)
+        assumed.changed(slice(13, endpoints: 2), owner: "service", seen: nil)
+        assumed.apply(.added(slice(12, endpoints: 1)))
+        #expect(counts(slice(12, endpoints: 1)) == [2], "the creation was seen, the change was not")
+    }
+
     @Test("a created object that stays unseen is looked for after a while")
     func patience() {
         let time = TestClock()

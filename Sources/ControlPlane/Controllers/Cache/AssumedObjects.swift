@@ -2,15 +2,19 @@ import KubeClient
 import KubeTypes
 import Synchronization
 
-/// What this controller has created and deleted and its watch has not told yet.
+/// What this controller has created, changed and deleted and its watch has not told yet.
 ///
 /// A decision counts these as done, so that a copy that lags behind never makes a controller create twice or delete twice.
 /// It takes the place of upstream's counted expectations: identities cannot be miscounted, and need no time-out to be safe.
 final class AssumedObjects<Object: KubeObject>: Sendable {
     private struct Entry {
         var created: [String: (object: Object, since: Duration)] = [:]
+        /// As the server answered.
+        var changed: [String: Object] = [:]
         var deleted: Set<String> = []
-        var isEmpty: Bool { created.isEmpty && deleted.isEmpty }
+        var isEmpty: Bool { created.isEmpty && changed.isEmpty && deleted.isEmpty }
+
+        func contains(_ uid: String) -> Bool { created[uid] != nil || changed[uid] != nil || deleted.contains(uid) }
     }
 
     private struct State {
@@ -18,13 +22,23 @@ final class AssumedObjects<Object: KubeObject>: Sendable {
         var entries: [String: Entry] = [:]
         var owners: [String: String] = [:]
 
-        mutating func forget(_ uid: String, created: Bool, deleted: Bool) {
-            guard let owner = owners[uid] else { return }
-            if created { entries[owner]?.created[uid] = nil }
-            if deleted { entries[owner]?.deleted.remove(uid) }
-            if entries[owner]?.created[uid] == nil, entries[owner]?.deleted.contains(uid) != true { owners[uid] = nil }
-            if entries[owner]?.isEmpty == true { entries[owner] = nil }
+        /// - Parameter seen: what the watch told of; nil if the object is gone.
+        mutating func forget(_ uid: String, seen: Object?) {
+            guard let owner = owners[uid], var entry = entries[owner] else { return }
+            entry.created[uid] = nil
+            if let change = entry.changed[uid], seen.map({ AssumedObjects.isAtLeast($0, change) }) ?? true { entry.changed[uid] = nil }
+            if seen == nil || seen?.metadata.deletionTimestamp != nil { entry.deleted.remove(uid) }
+            if !entry.contains(uid) { owners[uid] = nil }
+            entries[owner] = entry.isEmpty ? .none : entry
         }
+    }
+
+    /// Whether one state of an object is no older than another. Versions that are no numbers cannot be told apart: what is seen
+    /// counts then.
+    private static func isAtLeast(_ seen: Object, _ other: Object) -> Bool {
+        guard let seen = seen.metadata.resourceVersion.flatMap({ UInt64($0) }), let other = other.metadata.resourceVersion.flatMap({ UInt64($0) })
+        else { return true }
+        return seen >= other
     }
 
     /// How long a created object may stay unseen before the server is asked whether it still exists.
@@ -45,6 +59,17 @@ final class AssumedObjects<Object: KubeObject>: Sendable {
         }
     }
 
+    /// - Parameter object: the object as the server answered the change.
+    func changed(_ object: Object, owner: String, seen: Object?) {
+        if let seen, seen.uid == object.uid, Self.isAtLeast(seen, object) { return }
+        state.withLock { state in
+            // Neither seen nor made here: it is gone already, and nobody will tell of it again.
+            guard seen?.uid == object.uid || state.entries[owner]?.created[object.uid] != nil else { return }
+            state.entries[owner, default: Entry()].changed[object.uid] = object
+            state.owners[object.uid] = owner
+        }
+    }
+
     func deleted(_ object: Object, owner: String, seen: Object?) {
         guard let seen, seen.uid == object.uid, seen.metadata.deletionTimestamp == nil else { return }
         state.withLock { state in
@@ -56,9 +81,9 @@ final class AssumedObjects<Object: KubeObject>: Sendable {
     /// Must be told every change, after the view that `created` and `deleted` are shown.
     func apply(_ change: Informer<Object>.Change) {
         guard let object = change.object else { return }
-        var isGone = object.metadata.deletionTimestamp != nil
-        if case .deleted = change { isGone = true }
-        state.withLock { $0.forget(object.uid, created: true, deleted: isGone) }
+        var seen: Object? = object
+        if case .deleted = change { seen = .none }
+        state.withLock { $0.forget(object.uid, seen: seen) }
     }
 
     /// What the owner's objects are when everything that was asked for has happened.
@@ -67,7 +92,11 @@ final class AssumedObjects<Object: KubeObject>: Sendable {
             guard let entry = state.entries[owner] else { return objects }
             let known = Set(objects.map(\.uid))
             let missing = entry.created.values.map(\.object).filter { !known.contains($0.uid) && !entry.deleted.contains($0.uid) }
-            return objects.filter { !entry.deleted.contains($0.uid) } + missing.sorted { $0.name < $1.name }
+            let present = objects.filter { !entry.deleted.contains($0.uid) } + missing.sorted { $0.name < $1.name }
+            return present.map { object in
+                guard let change = entry.changed[object.uid], !Self.isAtLeast(object, change) else { return object }
+                return change
+            }
         }
     }
 
@@ -89,7 +118,7 @@ final class AssumedObjects<Object: KubeObject>: Sendable {
                 guard live.uid == object.uid else { throw KubeError(code: 404, reason: .notFound, message: "replaced by another object") }
                 state.withLock { $0.entries[owner]?.created[object.uid]?.since = now }
             } catch let error as KubeError where error.isNotFound {
-                state.withLock { $0.forget(object.uid, created: true, deleted: true) }
+                state.withLock { $0.forget(object.uid, seen: .none) }
             }
         }
     }
@@ -97,7 +126,7 @@ final class AssumedObjects<Object: KubeObject>: Sendable {
     func forget(owner: String) {
         state.withLock { state in
             guard let entry = state.entries.removeValue(forKey: owner) else { return }
-            for uid in entry.created.keys + Array(entry.deleted) { state.owners[uid] = nil }
+            for uid in Set(entry.created.keys).union(entry.changed.keys).union(entry.deleted) { state.owners[uid] = nil }
         }
     }
 }

@@ -24,7 +24,8 @@ struct EndpointSliceWriter: Sendable {
             var metadata = MergePatch.condition(old)
             if let labels = change[path: "metadata", "labels"] { metadata["labels"] = labels }
             patch["metadata"] = metadata
-            _ = try await client.patch(EndpointSlice.resource, namespace: old.namespace, name: old.name, .object(patch))
+            let changed = try await client.patch(EndpointSlice.self, namespace: old.namespace, name: old.name, .object(patch))
+            assumed.changed(changed, owner: owner, seen: seen.object(ObjectName(changed)))
         }
         for slice in plan.deletions {
             try await ignoringNotFound {
