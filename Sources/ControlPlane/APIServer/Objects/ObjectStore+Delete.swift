@@ -98,7 +98,7 @@ extension ObjectStore {
         finalizers.removeAll { $0 == orphan || $0 == foreground }
         if policy == "Orphan" { finalizers.append(orphan) }
         if policy == "Foreground" { finalizers.append(foreground) }
-        if finalizers != before { object["metadata"]?["finalizers"] = finalizers.isEmpty ? nil : .array(finalizers) }
+        if finalizers != before { object["metadata"]?["finalizers"] = finalizers.isEmpty ? JSON?.none : .array(finalizers) }
     }
 
     private func setDeletion(_ object: inout JSON, at time: Time, period: Int64) {
