@@ -191,7 +191,7 @@ import Testing
     /// On the node alone: its pods have no IPv6 addresses yet.
     @Test func ipv6OnTheNode() async throws {
         let node = try await ServiceNode()
-        for address in ["fd00:1::a", "fd00:1::b"] { try node.node.run("ip", "address", "add", address + "/128", "dev", "lo") }
+        for address in ["fd00:1::a", "fd00:1::b"] { try node.node.run("ip", "address", "add", address + "/128", "dev", "lo", "nodad") }
         let (a, b) = (try TestServer("a", in: node.node, 8080, address: "fd00:1::a"), try TestServer("b", in: node.node, 8080, address: "fd00:1::b"))
         let endpoints = try ["fd00:1::a", "fd00:1::b"].map { EndpointSliceDescription.Endpoint(try #require(IPAddress($0)), nodeName: "here") }
         let clusterIP = "fd00:10:96::1"
