@@ -112,7 +112,8 @@ actor ServiceAccountTokens {
         let (clock, signal) = (clock, signal)
         // Unstructured, since a nearer time replaces it; ends with `run`.
         timer = Task {
-            guard (try? await clock.sleep(for: max(.zero, next - now))) != nil else { return }  // Cancelled: replaced.
+            let delay = next - clock.now()
+            if delay > .zero, (try? await clock.sleep(for: delay)) == nil { return }  // Cancelled: replaced.
             signal.yield()
         }
     }
