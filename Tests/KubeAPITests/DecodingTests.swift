@@ -46,6 +46,24 @@ enum Sample {
         #expect { try pods.decode(pod) } throws: { ($0 as? StatusError)?.code == 400 }
     }
 
+    @Test(arguments: [("hostNetwork", false), ("hostname", ""), ("nodeSelector", [:]), ("tolerations", [])] as [(String, JSON)])
+    func whatSaysNothingIsAbsent(field: String, value: JSON) throws {
+        let pods = try #require(pods)
+        #expect(try pods.decode(Sample.pod(spec: field, value)).object == Sample.pod())
+    }
+
+    @Test(arguments: [("hostUsers", false), ("automountServiceAccountToken", false), ("runtimeClassName", ""), ("priority", 0), ("securityContext", [:])] as [(String, JSON)])
+    func whatIsAPointerUpstreamKeepsItsZero(field: String, value: JSON) throws {
+        let pods = try #require(pods)
+        #expect(try pods.decode(Sample.pod(spec: field, value)).object["spec"]?[field] == value)
+    }
+
+    @Test func aZeroOfARequiredFieldStays() throws {
+        let sets = try #require(APIRegistry.builtIn.definition(group: "apps", version: "v1", resource: "replicasets"))
+        let set: JSON = ["apiVersion": "apps/v1", "kind": "ReplicaSet", "status": ["replicas": 0, "readyReplicas": 0]]
+        #expect(try sets.decode(set).object["status"] == ["replicas": 0])
+    }
+
     @Test func findsUnknownFields() throws {
         let pods = try #require(pods)
         var pod = Sample.pod(container: "imagee", "x")

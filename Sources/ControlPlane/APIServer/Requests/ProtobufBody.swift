@@ -5,7 +5,8 @@ internal import KubeAPI
 /// JSON always: those clients accept it.
 ///
 /// The body is `k8s\0` and a `runtime.Unknown`: the type, and the object's message. Messages are read by the field numbers of
-/// the schemas (`x-swiftlet-protobuf`), so every kind is covered and the result goes the way of any JSON body.
+/// the schemas (`x-swiftlet-protobuf`), so every kind is covered and the result goes the way of any JSON body. Go writes every
+/// field that is no pointer, set or not; those that say nothing are dropped on that way (`ObjectDecoder`).
 struct ProtobufBody {
     static let mediaType = "application/vnd.kubernetes.protobuf"
     private static let magic: [UInt8] = [0x6b, 0x38, 0x73, 0x00]
@@ -80,7 +81,7 @@ struct ProtobufBody {
             if object[name]?.object == nil { object[name] = [:] }
             let (key, element) = try mapEntry(entry, values, depth: depth)
             object[name]?[key] = element
-        } else if let json = try json(value, schema, depth: depth), !isAbsent(json, schema) {
+        } else if let json = try json(value, schema, depth: depth) {
             object[name] = json
         }
     }
@@ -94,16 +95,6 @@ struct ProtobufBody {
             if number == 2, let json = try json(value, values, depth: depth) { element = json }
         }
         return (key, element)
-    }
-
-    /// Go's messages write every field that is no pointer, set or not. What JSON would leave out is left out: empty text, and
-    /// zero where the schema allows no zero. Other zeros mean the same as being absent, or were meant.
-    private static func isAbsent(_ json: JSON, _ schema: Schema) -> Bool {
-        switch json {
-        case .string(let text): text.isEmpty
-        case .number(let number): number.int64 == 0 && (schema.constraints.minimum ?? 0) > 0
-        default: false
-        }
     }
 
     // MARK: values

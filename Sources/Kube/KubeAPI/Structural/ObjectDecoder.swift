@@ -1,7 +1,7 @@
 public import JSONTree
 
 /// Turns a JSON document into an object of a schema, as Kubernetes' decoder does: checks types, drops members that the
-/// schema does not describe and tells which, drops nulls, and writes quantities and times in their canonical form.
+/// schema does not describe and tells which, drops nulls and what says nothing, and writes quantities and times in their canonical form.
 public struct ObjectDecoder {
     /// A value that the schema's type cannot hold. The words are those of Go's decoder.
     public struct TypeMismatch: Error, Sendable, CustomStringConvertible {
@@ -75,7 +75,21 @@ public struct ObjectDecoder {
             path.append(.field(key))
             try decode(&member, property, owner: schema)
             path.removeLast()
-            return true
+            return isLenient || !saysNothing(member, property) || schema.required.contains(key)
+        }
+    }
+
+    /// Whether a value is the same as none, as it is for fields of Go that are no pointers and are left out when they are
+    /// empty (`omitempty`): clients that send protobuf write these always, so without this rule `hostNetwork: false` in a pod
+    /// template would be another template.
+    private func saysNothing(_ value: JSON, _ schema: Schema) -> Bool {
+        switch value {
+        case .bool(let flag): !flag && !schema.keepsZero && schema.type == .boolean
+        case .number(let number): number.int64 == 0 && !schema.keepsZero && schema.type == .integer
+        case .string(let text): text.isEmpty && !schema.keepsZero && schema.type == .string
+        case .array(let elements): elements.isEmpty && schema.type == .array
+        case .object(let members): members.isEmpty && schema.isMap
+        case .null: false
         }
     }
 

@@ -53,6 +53,8 @@ public final class Schema: Sendable {
     public let patchMergeKey: String?
     /// `x-swiftlet-protobuf`: the field number, or a path of numbers where JSON inlines a nested message.
     public let protobufTag: String?
+    /// `x-swiftlet-keeps-zero`: zero, false and empty text are told from being absent (upstream's field is a pointer).
+    public let keepsZero: Bool
     public let description: String?
 
     /// Whether this node or one below it has a default to fill in.
@@ -126,6 +128,7 @@ public final class Schema: Sendable {
         patchRetainsKeys = fields.patchRetainsKeys
         patchMergeKey = fields.patchMergeKey
         protobufTag = fields.protobufTag
+        keepsZero = fields.keepsZero
         description = fields.description
         containsDefaults =
             fields.properties.contains { $0.schema.defaultValue != nil || $0.schema.containsDefaults }
@@ -158,6 +161,7 @@ public final class Schema: Sendable {
         var patchRetainsKeys = false
         var patchMergeKey: String?
         var protobufTag: String?
+        var keepsZero = false
         var description: String?
 
         init() {}
@@ -184,6 +188,7 @@ public final class Schema: Sendable {
             patchRetainsKeys = schema.patchRetainsKeys
             patchMergeKey = schema.patchMergeKey
             protobufTag = schema.protobufTag
+            keepsZero = schema.keepsZero
             description = schema.description
         }
     }

@@ -79,6 +79,7 @@ public struct SchemaParser {
             fields.patchRetainsKeys = strategies.contains("retainKeys")
         case "x-kubernetes-patch-merge-key": fields.patchMergeKey = value.string
         case "x-swiftlet-protobuf": fields.protobufTag = value.string ?? value.int.map(String.init)
+        case "x-swiftlet-keeps-zero": fields.keepsZero = value.bool ?? false
         default: break  // other vendors' extensions mean nothing to us
         }
     }
