@@ -24,6 +24,8 @@ public protocol ContainerRuntime: Sendable {
 
     /// Runs a command in a running container with the caller's descriptors as its stdio.
     func exec(in container: String, _ request: ExecRequest) async throws -> any ExecSession
+    /// Connects to the streams of a running container, from now on. A client that does not read is cut off.
+    func attach(to container: String, _ request: AttachRequest) async throws -> any AttachSession
     /// Makes a TCP socket in the sandbox's network namespace, not connected yet, non-blocking and close-on-exec. It belongs to
     /// the caller, and keeps the namespace alive while it is open.
     func openSocket(in sandbox: String, _ family: SocketFamily) async throws -> Int32
@@ -268,6 +270,27 @@ public protocol ExecSession: Sendable {
     func wait() async throws -> Int32
     /// Kills the process.
     func kill() async
+}
+
+/// Which streams of a container to connect to. A terminal has no error output of its own; input is only taken by a container
+/// that was made with `stdin`.
+public struct AttachRequest: Sendable {
+    public var stdin: Bool
+    public var stdout: Bool
+    public var stderr: Bool
+    public init(stdin: Bool = false, stdout: Bool = false, stderr: Bool = false) {
+        (self.stdin, self.stdout, self.stderr) = (stdin, stdout, stderr)
+    }
+}
+
+/// The ends of pipes to and from a container, nil where not asked for. They belong to the caller, who closes them; output ends
+/// with the container.
+public protocol AttachSession: Sendable {
+    var input: Int32? { get }
+    var output: Int32? { get }
+    var errorOutput: Int32? { get }
+    /// Sets the size of the container's terminal.
+    func resize(columns: UInt16, rows: UInt16) async throws
 }
 
 /// Connects a sandbox to the pod network; implemented by PodNetwork, handed in where the program is composed.

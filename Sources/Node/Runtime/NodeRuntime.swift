@@ -208,6 +208,11 @@ public final class NodeRuntime: ContainerRuntime, ImageService {
         return try await blocking { try await sandbox.exec(in: container, request) }
     }
 
+    public func attach(to container: String, _ request: AttachRequest) async throws -> any AttachSession {
+        let sandbox = try requireOwner(of: container)
+        return try await blocking { try await sandbox.attach(to: container, request) }
+    }
+
     public func reopenLog(of container: String) async throws {
         let sandbox = try requireOwner(of: container)
         try await blocking { try await sandbox.reopenLog(of: container) }

@@ -113,6 +113,10 @@ final class FakeRuntime: ContainerRuntime, ImageService {
         state.withLock { state in state.containers.values.filter { sandbox == nil || $0.sandbox == sandbox }.sorted { $0.id < $1.id } }
     }
 
+    func attach(to container: String, _ request: AttachRequest) async throws -> any AttachSession {
+        throw RuntimeError(.execFailed, "containers in memory have no streams")
+    }
+
     func exec(in container: String, _ request: ExecRequest) async throws -> any ExecSession {
         calls.append("exec \(request.command.joined(separator: " "))")
         return FakeExec(request)

@@ -67,6 +67,7 @@ struct ExecStreams: Sendable {
     var session: any ExecSession
     var request: ExecHandler.Request
     var remote: RemoteCommandConnection
+    private var client: RemoteClient { RemoteClient(remote: remote) }
 
     /// - Parameter ended: ends with the container, and the streams with it.
     func run(ended: AsyncStream<Void>) async throws {
@@ -81,7 +82,7 @@ struct ExecStreams: Sendable {
         try await remote.open(standardOutput: request.stdout, standardError: request.stderr)
         let outcome = try await withThrowingTaskGroup(of: RemoteCommandOutcome?.self) { group in
             group.addTask { try await wait() }
-            group.addTask { try await pumpInput(inputIsOpen) }
+            group.addTask { try await client.receive(into: inputIsOpen, session.input) { try await session.resize(columns: $0, rows: $1) } }
             group.addTask {
                 for await _ in ended {}
                 try Task.checkCancellation()
@@ -98,8 +99,8 @@ struct ExecStreams: Sendable {
     private func wait() async throws -> RemoteCommandOutcome? {
         try await withThrowingTaskGroup(of: Int32?.self) { group in
             group.addTask { try await session.wait() }
-            group.addTask { try await pump(session.output, request.stdout ? .standardOutput : nil) }
-            if let errors = session.errorOutput { group.addTask { try await pump(errors, request.stderr ? .standardError : nil) } }
+            group.addTask { try await client.send(session.output, to: request.stdout ? .standardOutput : nil) }
+            if let errors = session.errorOutput { group.addTask { try await client.send(errors, to: request.stderr ? .standardError : nil) } }
             var code: Int32?
             var pending = session.errorOutput == nil ? 2 : 3
             while pending > 0, let result = try await group.next() {
@@ -121,30 +122,4 @@ struct ExecStreams: Sendable {
 
     /// No process exits with this: it marks the end of the time for draining.
     private static let drained = Int32.min
-
-    private func pump(_ descriptor: Int32, _ output: RemoteCommandConnection.Output?) async throws -> Int32? {
-        let io = DescriptorIO(descriptor, .read)
-        // What nobody asked for is read all the same, so that the command never blocks.
-        while let bytes = try await io.read() { if let output { try await remote.write(bytes, to: output) } }
-        return nil
-    }
-
-    private func pumpInput(_ input: InputDescriptor) async throws -> RemoteCommandOutcome? {
-        let descriptor = session.input
-        var io = descriptor.map { DescriptorIO($0, .write) }
-        while let message = try await remote.receive() {
-            switch message {
-            case .standardInput(let bytes):
-                // A command that has closed its input still runs on.
-                do { try await io?.write(bytes) } catch is KubeletError {}
-            case .endOfStandardInput:
-                // What a client sends after that must not reach whatever gets the same number.
-                io = nil
-                input.close()
-            case .resize(let size): try await session.resize(columns: size.width, rows: size.height)
-            }
-        }
-        // The client has gone: end of input and, with a terminal, hang-up are what is left of it.
-        return .failed(message: "the client closed the connection")
-    }
 }

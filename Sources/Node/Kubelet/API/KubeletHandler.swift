@@ -4,7 +4,7 @@ internal import Logging
 internal import NIOHTTP1
 internal import Runtime
 
-/// The kubelet's API (port 10250): health, pods, container logs, exec and port forwarding. For the API server and administrators only.
+/// The kubelet's API (port 10250): health, pods, container logs, exec, attach and port forwarding. For the API server and administrators only.
 public struct KubeletHandler: RequestHandler {
     let dispatcher: PodDispatcher
     let services: PodServices
@@ -22,11 +22,11 @@ public struct KubeletHandler: RequestHandler {
         case ("containerLogs", 4): return await LogHandler(self).respond(request, namespace: path[1], pod: path[2], container: path[3])
         case ("exec", 4): return await ExecHandler(self).respond(request, namespace: path[1], pod: path[2], container: path[3])
         case ("exec", 5): return await ExecHandler(self).respond(request, namespace: path[1], pod: path[2], container: path[4])
+        case ("attach", 4): return await AttachHandler(self).respond(request, namespace: path[1], pod: path[2], container: path[3])
+        case ("attach", 5): return await AttachHandler(self).respond(request, namespace: path[1], pod: path[2], container: path[4])
         case ("portForward", 3): return await PortForwardHandler(self).respond(request, namespace: path[1], pod: path[2])
         // With the pod's UID, which nothing is looked up by.
         case ("portForward", 4): return await PortForwardHandler(self).respond(request, namespace: path[1], pod: path[2])
-        case ("attach", _), ("run", _):
-            return Self.failure(request, .notImplemented, "NotImplemented", "\(path.first ?? "") is not supported by this node")
         default: return Self.failure(request, .notFound, "NotFound", "the server could not find the requested resource")
         }
     }
@@ -38,7 +38,7 @@ public struct KubeletHandler: RequestHandler {
     /// Commands are always a `create`, whatever the method: a WebSocket begins with a GET.
     private func verb(of request: ServerRequest) -> String {
         switch request.pathSegments.first {
-        case "exec", "attach", "portForward", "run": "create"
+        case "exec", "attach", "portForward": "create"
         default:
             switch request.method {
             case .GET, .HEAD: "get"

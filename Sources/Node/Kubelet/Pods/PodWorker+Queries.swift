@@ -16,9 +16,10 @@ extension PodWorker {
     var containerNames: [String] { manifest.spec.all.map(\.name) }
 
     /// The running instance of a container; nil if it does not run.
-    func runningContainer(_ name: String) -> (id: String, tty: Bool)? {
+    func runningContainer(_ name: String) -> (id: String, tty: Bool, stdin: Bool)? {
         guard let container = record.containers[name], container.hasInstance, container.exit == nil, let id = container.id else { return nil }
-        return (id, manifest.container(name)?.tty ?? false)
+        let spec = manifest.container(name)
+        return (id, spec?.tty ?? false, spec?.stdin ?? false)
     }
 
     struct LogSource: Sendable {

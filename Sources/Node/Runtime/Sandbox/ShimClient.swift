@@ -72,6 +72,15 @@ final class ShimClient: Sendable {
         }
     }
 
+    func attach(to container: String, _ streams: AttachRequest, descriptors: [FileDescriptor]) async throws(RuntimeError) {
+        let request = ShimRequest.attach(container: container, input: streams.stdin, output: streams.stdout, errorOutput: streams.stderr)
+        try await self.request(request, .execFailed, "attach to container \(container)", descriptors: descriptors)
+    }
+
+    func resize(_ container: String, columns: UInt16, rows: UInt16) async throws(RuntimeError) {
+        try await request(.resize(container: container, columns: columns, rows: rows), .execFailed, "resize the terminal of container \(container)")
+    }
+
     func killExec(_ id: UInt64, signal: Int32) async throws(RuntimeError) {
         try await request(.killExec(id: id, signal: signal), .execFailed, "kill exec \(id)")
     }
