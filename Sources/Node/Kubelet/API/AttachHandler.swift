@@ -11,29 +11,21 @@ struct AttachHandler: Sendable {
     init(_ handler: KubeletHandler) { self.handler = handler }
 
     func respond(_ request: ServerRequest, namespace: String, pod: String, container: String) async -> ServerResponse {
-        guard let worker = await handler.dispatcher.worker(namespace: namespace, name: pod) else {
-            return KubeletHandler.failure(request, .notFound, "NotFound", "pod \"\(pod)\" not found")
+        let target: RemoteTarget
+        switch await RemoteTarget.find(handler, request, namespace: namespace, pod: pod, container: container) {
+        case .success(let found): target = found
+        case .failure(let refusal): return refusal.response
         }
-        guard let running = await worker.runningContainer(container) else {
-            return KubeletHandler.failure(request, .notFound, "NotFound", "container not found (\"\(container)\")")
-        }
-        let asked = ExecHandler.Request(request.query)
-        guard asked.stdin || asked.stdout || asked.stderr else {
-            return KubeletHandler.failure(request, .badRequest, "BadRequest", "you must specify at least 1 of stdin, stdout, stderr")
-        }
-        guard request.asksForWebSocket, let subprotocol = RemoteCommandConnection.negotiate(request.headers) else {
-            return KubeletHandler.failure(
-                request, .badRequest, "BadRequest", "expected a WebSocket with one of \(RemoteCommandConnection.subprotocols.joined(separator: ", ")), found none")
-        }
+        let asked = target.request
         // Input for a container that takes none goes nowhere, as with other runtimes. What a terminal prints is all output.
-        let wanted = AttachRequest(stdin: asked.stdin && running.stdin, stdout: asked.stdout, stderr: asked.stderr && !running.tty)
+        let wanted = AttachRequest(stdin: asked.stdin && target.takesInput, stdout: asked.stdout, stderr: asked.stderr && !target.hasTerminal)
         let runtime = handler.services.runtime
-        let ended = await worker.end(of: running.id)
-        return .webSocket(subprotocol: subprotocol) { connection in
+        let ended = await target.worker.end(of: target.id)
+        return .webSocket(subprotocol: target.subprotocol) { connection in
             let remote = RemoteCommandConnection(connection)
             let session: any AttachSession
             do {
-                session = try await runtime.attach(to: running.id, wanted)
+                session = try await runtime.attach(to: target.id, wanted)
             } catch {
                 try await remote.open(standardOutput: asked.stdout, standardError: asked.stderr)
                 return try await remote.finish(.failed(message: "\(error)"))
@@ -46,7 +38,7 @@ struct AttachHandler: Sendable {
 /// Carries bytes between a container and its client until the container has ended or the client is gone.
 struct AttachStreams: Sendable {
     var session: any AttachSession
-    var request: ExecHandler.Request
+    var request: RemoteRequest
     var client: RemoteClient
 
     /// - Parameter ended: ends with the container.

@@ -6,50 +6,25 @@ internal import Runtime
 
 /// `/exec/<namespace>/<pod>/<container>`: a command in a running container, its streams over a WebSocket.
 struct ExecHandler: Sendable {
-    struct Request: Sendable {
-        var command: [String]
-        var stdin: Bool
-        var stdout: Bool
-        var stderr: Bool
-        var tty: Bool
-
-        /// The API server says `input`, `output` and `error`; clients that come directly say `stdin`, `stdout`, `stderr`.
-        init(_ query: QueryItems) {
-            func flag(_ names: String...) -> Bool { names.contains { ["1", "true", "True"].contains(query[$0] ?? "") } }
-            command = query.all("command")
-            (stdin, stdout, tty) = (flag("input", "stdin"), flag("output", "stdout"), flag("tty"))
-            // A terminal has one output.
-            stderr = flag("error", "stderr") && !tty
-        }
-    }
-
     private let handler: KubeletHandler
 
     init(_ handler: KubeletHandler) { self.handler = handler }
 
     func respond(_ request: ServerRequest, namespace: String, pod: String, container: String) async -> ServerResponse {
-        guard let worker = await handler.dispatcher.worker(namespace: namespace, name: pod) else {
-            return KubeletHandler.failure(request, .notFound, "NotFound", "pod \"\(pod)\" not found")
+        let target: RemoteTarget
+        switch await RemoteTarget.find(handler, request, namespace: namespace, pod: pod, container: container) {
+        case .success(let found): target = found
+        case .failure(let refusal): return refusal.response
         }
-        guard let running = await worker.runningContainer(container) else {
-            return KubeletHandler.failure(request, .notFound, "NotFound", "container not found (\"\(container)\")")
-        }
-        let exec = Request(request.query)
+        let exec = target.request
         guard !exec.command.isEmpty else { return KubeletHandler.failure(request, .badRequest, "BadRequest", "you must specify at least 1 command") }
-        guard exec.stdin || exec.stdout || exec.stderr else {
-            return KubeletHandler.failure(request, .badRequest, "BadRequest", "you must specify at least 1 of stdin, stdout, stderr")
-        }
-        guard request.asksForWebSocket, let subprotocol = RemoteCommandConnection.negotiate(request.headers) else {
-            return KubeletHandler.failure(
-                request, .badRequest, "BadRequest", "expected a WebSocket with one of \(RemoteCommandConnection.subprotocols.joined(separator: ", ")), found none")
-        }
         let runtime = handler.services.runtime
-        let ended = await worker.end(of: running.id)
-        return .webSocket(subprotocol: subprotocol) { connection in
+        let ended = await target.worker.end(of: target.id)
+        return .webSocket(subprotocol: target.subprotocol) { connection in
             let remote = RemoteCommandConnection(connection)
             let session: any ExecSession
             do {
-                session = try await runtime.exec(in: running.id, ExecRequest(command: exec.command, tty: exec.tty, stdin: exec.stdin))
+                session = try await runtime.exec(in: target.id, ExecRequest(command: exec.command, tty: exec.tty, stdin: exec.stdin))
             } catch {
                 try await remote.open(standardOutput: exec.stdout, standardError: exec.stderr)
                 return try await remote.finish(.failed(message: "\(error)"))
@@ -65,7 +40,7 @@ struct ExecStreams: Sendable {
     private static let drainTime = Duration.seconds(2)
 
     var session: any ExecSession
-    var request: ExecHandler.Request
+    var request: RemoteRequest
     var remote: RemoteCommandConnection
     private var client: RemoteClient { RemoteClient(remote: remote) }
 
