@@ -39,6 +39,7 @@ class Machine:
         self.cpus = cpus
         self.logs = logs
         self._next = 0
+        self._waited = 0.0
         self._buffer = b""
         self._process = None
         self._connection = None
@@ -111,9 +112,9 @@ class Machine:
                 time.sleep(0.05)
         # Nothing is printed in between: the kernel is told to be quiet.
         try:
-            line = self._line("boot", start + 2 * SILENCE)
+            line = self._line("boot", self._waited + 2 * SILENCE)
             while not line.startswith("ready "):
-                line = self._line("boot", start + 2 * SILENCE)
+                line = self._line("boot", self._waited + 2 * SILENCE)
         except TimeoutError as error:
             raise MachineError(str(error)) from error
         self.kernel = line.split()[1]
@@ -126,16 +127,21 @@ class Machine:
             return "the console's end:\n" + file.read().decode(errors="replace")[-2000:]
 
     def _line(self, what, deadline):
-        """The next line from the machine; TimeoutError after the deadline."""
+        """The next line from the machine; TimeoutError when that much has been waited.
+
+        What is waited is counted second by second: a host that sleeps, or stops its processes, stops this clock as well.
+        """
         while b"\n" not in self._buffer:
-            left = deadline - time.monotonic()
-            if left <= 0:
+            if self._waited >= deadline:
                 raise TimeoutError(f"expected `{what}` to go on, found nothing printed in time; {self._console_end()}")
-            self._connection.settimeout(left)
+            start = time.monotonic()
+            self._connection.settimeout(1)
             try:
                 data = self._connection.recv(65536)
             except TimeoutError:
                 continue
+            finally:
+                self._waited += min(time.monotonic() - start, 2)
             if not data:
                 raise MachineError(f"expected an answer to `{what}`, found that the machine went down; {self._console_end()}")
             self._buffer += data
@@ -154,13 +160,13 @@ class Machine:
         """
         self._next += 1
         mark = f"c{self._next}"
-        start = time.monotonic()
+        start, end = time.monotonic(), self._waited + limit
         print(f"\n$ {command}", file=self._transcript)
         self._send(f"{mark} {base64.b64encode(command.encode()).decode()}")
         output = []
         while True:
             try:
-                line = self._line(command, min(time.monotonic() + silence, start + limit))
+                line = self._line(command, min(self._waited + silence, end))
             except TimeoutError as error:
                 self._send(f"{mark} stop")
                 raise MachineError(f"expected `{command}` to print something every {silence} s and to end within {limit} s, found neither; its last lines:\n"
