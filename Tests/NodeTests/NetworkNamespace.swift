@@ -1,3 +1,4 @@
+import Glibc
 import LinuxSystem
 import Testing
 
@@ -24,6 +25,30 @@ final class NetworkNamespace: Sendable {
     @discardableResult
     func run(_ command: [String]) throws -> String {
         try Commands.run(["nsenter", "--net=/proc/\(try Files.readLink("/proc/self"))/fd/\(descriptor.raw)", "--"] + command)
+    }
+
+    /// Whether a port where nobody listens refuses a connection: the packet came there, and its answer back.
+    ///
+    /// The time counts from the packet on, no program is started: on a slow machine a start takes longer than the way.
+    func isRefused(by address: String, port: UInt16, within timeout: Duration) throws -> Bool {
+        try Namespaces.inside(path, .network) {
+            let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+            guard raw >= 0 else { throw SystemError(operation: "socket", errno: errno) }
+            defer { close(raw) }
+            var target = sockaddr_in()
+            target.sin_family = sa_family_t(AF_INET)
+            target.sin_port = port.bigEndian
+            guard inet_pton(AF_INET, address, &target.sin_addr) == 1 else { throw SystemError(operation: "parse \(address)", errno: EINVAL) }
+            let started = withUnsafePointer(to: target) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(raw, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+            }
+            if started < 0, errno != EINPROGRESS { return errno == ECONNREFUSED }
+            var event = pollfd(fd: raw, events: Int16(POLLOUT), revents: 0)
+            guard poll(&event, 1, Int32(timeout / .milliseconds(1))) == 1 else { return false }
+            var error: Int32 = 0, size = socklen_t(MemoryLayout<Int32>.size)
+            guard getsockopt(raw, SOL_SOCKET, SO_ERROR, &error, &size) == 0 else { throw SystemError(operation: "getsockopt", errno: errno) }
+            return error == ECONNREFUSED
+        }
     }
 }
 

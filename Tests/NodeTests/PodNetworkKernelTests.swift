@@ -43,7 +43,7 @@ final class NetworkNode: Sendable {
 @Suite(.privileged, .serialized) struct PodNetworkKernelTests {
     /// A refused connection is an answer: the packet came there and back.
     func reach(_ from: NetworkNamespace, _ address: String) throws -> Bool {
-        try from.run("timeout", "10", "bash", "-c", "exec 2>&1; true >/dev/tcp/\(address)/9; exit 0").contains("Connection refused")
+        try from.isRefused(by: address, port: 9, within: .seconds(30))
     }
 
     @Test func podsReachEachOtherTheNodeAndTheWorld() async throws {

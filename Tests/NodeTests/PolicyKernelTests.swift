@@ -7,12 +7,15 @@ import Testing
 
 /// Network policies with real packets: three pods, a node, a world outside.
 @Suite(.serialized) struct PolicyKernelTests {
-    /// A refused connection is an answer: the packet came there and back. Dropped ones are not answered.
-    private func reach(_ from: NetworkNamespace, _ address: String, port: Int = 9) async throws -> Bool {
-        try from.run("bash", "-c", "timeout 0.5 bash -c 'exec 2>&1; true >/dev/tcp/\(address)/\(port)'; exit 0").contains("Connection refused")
+    /// A refused connection is an answer: the packet came there and back.
+    private func reach(_ from: NetworkNamespace, _ address: String, port: UInt16 = 9) async throws -> Bool {
+        try from.isRefused(by: address, port: port, within: .seconds(30))
     }
 
-    private func blocked(_ from: NetworkNamespace, _ address: String, port: Int = 9) async throws -> Bool { try await reach(from, address, port: port) == false }
+    /// A packet that is dropped has no answer to wait for: one that arrives takes far less than this.
+    private func blocked(_ from: NetworkNamespace, _ address: String, port: UInt16 = 9) async throws -> Bool {
+        try from.isRefused(by: address, port: port, within: .milliseconds(500)) == false
+    }
 
     private func pod(_ name: String, _ address: String, ports: [PolicyPod.Port] = []) -> PolicyEnforcer.KnownPod {
         PolicyEnforcer.KnownPod(uid: name, pod: PolicyPod(namespace: "default", labels: ["app": name], addresses: [IPAddress(address)!], ports: ports))
