@@ -5,7 +5,8 @@ import Synchronization
 /// SIGINT and SIGTERM as cancellation, so that a command shuts down in order.
 enum Interrupts {
     /// Runs `body` and cancels it at the first signal; the second signal ends the process at once.
-    static func cancelling(_ body: @escaping @Sendable () async throws -> Void) async throws {
+    /// - Parameter stopping: called at the first signal, before anything ends.
+    static func cancelling(stopping: @Sendable () -> Void = {}, _ body: @escaping @Sendable () async throws -> Void) async throws {
         let (signals, continuation) = AsyncStream<Int32>.makeStream()
         let seen = Atomic<Int>(0)
         let sources = [SIGINT, SIGTERM].map { number in
@@ -24,7 +25,10 @@ enum Interrupts {
                 defer { continuation.finish() }
                 try await body()
             }
-            for await _ in signals { break }
+            for await _ in signals {
+                stopping()
+                break
+            }
             group.cancelAll()
             do {
                 try await group.waitForAll()

@@ -31,10 +31,11 @@ struct ControlPlaneCommand: AsyncParsableCommand {
             advertiseAddress: options.advertiseAddress ?? NodeAddress.detect(), serviceRange: options.serviceCIDR, logger: logger)
         configuration.clusterDNS = dns.clusterDNS
         configuration.dnsPort = dns.dnsPort
-        let (isSupervised, served) = (supervised, configuration)
-        try await Interrupts.cancelling {
+        let (isSupervised, served, service) = (supervised, configuration, ServiceReports(logger: logger))
+        try await Interrupts.cancelling(stopping: service.stopping) {
+            async let _ = service.beat()
             do {
-                try await Self.serve(served, isSupervised: isSupervised)
+                try await Self.serve(served, isSupervised: isSupervised, service)
             } catch is CancellationError {
                 return
             } catch {
@@ -43,7 +44,7 @@ struct ControlPlaneCommand: AsyncParsableCommand {
         }
     }
 
-    private static func serve(_ configuration: ControlPlaneConfiguration, isSupervised: Bool) async throws {
+    private static func serve(_ configuration: ControlPlaneConfiguration, isSupervised: Bool, _ service: ServiceReports) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await ControlPlane.run(configuration) {
@@ -53,6 +54,7 @@ struct ControlPlaneCommand: AsyncParsableCommand {
                         dup2(2, 1)
                     } else {
                         configuration.logger.notice("serving on port \(configuration.port)")
+                        service.ready("the API is served on port \(configuration.port)")
                     }
                 }
             }

@@ -27,10 +27,15 @@ struct NodeCommand: AsyncParsableCommand {
         let path = kubeconfig ?? pki + "/kubelet.kubeconfig"
         guard Files.exists(path) else { throw Failure("found no kubeconfig at \(path): name one with --kubeconfig") }
         guard Files.exists(pki + "/kubelet.crt") else { throw Failure("found no serving certificate at \(pki)/kubelet.crt") }
+        let logger = try logs.make("swiftlet")
         let agent = NodeAgent(
             directories: directories, options: node, dns: dns, serviceCIDR: serviceCIDR, nodeName: try node.nodeName ?? HostName.read(), addresses: [node.nodeIP ?? NodeAddress.detect()],
-            kubeconfig: path, pki: pki, logger: try logs.make("swiftlet"))
-        try await Interrupts.cancelling { try await agent.run() }
+            kubeconfig: path, pki: pki, logger: logger)
+        let service = ServiceReports(logger: logger)
+        try await Interrupts.cancelling(stopping: service.stopping) {
+            async let _ = service.beat()
+            try await agent.run { service.ready("the node's pods are managed") }
+        }
         withExtendedLifetime(pidFile) {}
     }
 }

@@ -43,10 +43,15 @@ struct Up: AsyncParsableCommand {
             pki: pki.rootDirectory, logger: logger)
         let kubeconfig = pki.adminKubeconfig
         let renewal = CertificateRenewal(pki: pki, node: name, nodeAddresses: [address], logger: logger)
-        try await Interrupts.cancelling {
+        let service = ServiceReports(logger: logger)
+        try await Interrupts.cancelling(stopping: service.stopping) {
+            async let _ = service.beat()
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
-                    try await child.run { logger.info("the API is served at https://\(address):\(controlPlane.apiPort); the administrator's kubeconfig is \(kubeconfig)") }
+                    try await child.run {
+                        logger.info("the API is served at https://\(address):\(controlPlane.apiPort); the administrator's kubeconfig is \(kubeconfig)")
+                        service.ready("the API is served at https://\(address):\(controlPlane.apiPort)")
+                    }
                 }
                 group.addTask { await renewal.run() }
                 // The agent does not wait for the API: what ran before runs on without it.

@@ -28,7 +28,8 @@ struct NodeAgent: Sendable {
     var logger: Logger
 
     /// Runs until cancelled. Pods go on when it ends.
-    func run() async throws {
+    /// - Parameter onReady: called when what ran before is managed again and the kubelet's API is served.
+    func run(onReady: @escaping @Sendable () -> Void = {}) async throws {
         let images = try ImageStore(dataDirectory: directories.dataDir, logger: logger)
         let network = try PodNetwork(configuration: Self.network(options), stateDirectory: Self.networkState(directories), logger: logger)
         let runtime = try NodeRuntime(configuration: Self.runtime(directories, options), images: images, network: RuntimeNetwork(network), logger: logger)
@@ -50,6 +51,7 @@ struct NodeAgent: Sendable {
         let tls = try TLSServer(Self.material(try servingFiles.map { try Files.readString($0) }))
         let server = HTTPServer(configuration: HTTPServerConfiguration(host: "0.0.0.0", port: options.kubeletPort, tls: tls), handler: kubelet.handler, logger: logger)
         try await server.start()
+        onReady()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.run() }
             group.addTask { try await kubelet.run() }
