@@ -17,8 +17,8 @@ struct CgroupOptions: ParsableArguments {
     @Option(help: "The mount point of the cgroup file systems.")
     var cgroupRoot = "/sys/fs/cgroup"
 
-    @Option(help: "The cgroup below which everything of this node lives, relative to the root.")
-    var cgroupParent = "swiftlet"
+    @Option(help: "The cgroup below which everything of this node lives, relative to the root; by default where its pods are, or else 'swiftlet'.")
+    var cgroupParent: String?
 }
 
 struct NodeOptions: ParsableArguments {

@@ -113,7 +113,7 @@ struct BadInputTests {
         }
     }
 
-    @Test("a port in use, a foreign user and an unreadable directory end in one clear line")
+    @Test("a port in use, a foreign user, an unreadable directory and another place for cgroups end in one clear line")
     func startup() async throws {
         let cluster = try await TestCluster()
         let agent = try await cluster.up()
@@ -129,6 +129,11 @@ struct BadInputTests {
         let unreadable = try await cluster.run([TestCluster.binaries + "/swiftlet", "up", "--data-dir", cluster.directory + "/file"])
         #expect(unreadable.status != 0)
         #expect(unreadable.error.contains(cluster.directory + "/file"), "\(unreadable)")
+        agent.signal(SIGTERM)
+        _ = try await agent.wait(timeout: 30)
+        let moved = try await cluster.run([TestCluster.binaries + "/swiftlet", "up", "--node-name", "node-1"] + cluster.directories + ["--cgroup-parent", cluster.name + "-2"])
+        #expect(moved.status == 1, "\(moved)")
+        #expect(moved.error.hasPrefix("swiftlet: expected --cgroup-parent to be \(cluster.name), where this node's pods are"), "\(moved)")
         try await cluster.remove(agent: agent)
     }
 

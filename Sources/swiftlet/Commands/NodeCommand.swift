@@ -22,6 +22,7 @@ struct NodeCommand: AsyncParsableCommand {
         try Preflight.directory(directories.dataDir, mode: 0o711)
         try Preflight.directory(directories.runDir, mode: 0o711)
         let pidFile = try PidFile.take(directories.pidFile)
+        _ = try NodeAgent.cgroupPlace(directories, node)
         try Preflight.port(node.kubeletPort, of: "the kubelet", option: "--kubelet-port")
         let pki = directories.dataDir + "/pki"
         let path = kubeconfig ?? pki + "/kubelet.kubeconfig"

@@ -24,6 +24,7 @@ struct Up: AsyncParsableCommand {
         try Preflight.directory(directories.dataDir, mode: 0o711)
         try Preflight.directory(directories.runDir, mode: 0o711)
         let pidFile = try PidFile.take(directories.pidFile)
+        _ = try NodeAgent.cgroupPlace(directories, node)
         try Preflight.port(controlPlane.apiPort, of: "the API server", option: "--api-port")
         try Preflight.port(node.kubeletPort, of: "the kubelet", option: "--kubelet-port")
         if !dns.clusterDNS.isEmpty { try Preflight.port(dns.dnsPort, of: "the DNS server", option: "--dns-port") }

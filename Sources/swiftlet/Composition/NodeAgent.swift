@@ -33,6 +33,7 @@ struct NodeAgent: Sendable {
         let images = try ImageStore(dataDirectory: directories.dataDir, logger: logger)
         let network = try PodNetwork(configuration: Self.network(options), stateDirectory: Self.networkState(directories), logger: logger)
         let runtime = try NodeRuntime(configuration: Self.runtime(directories, options), images: images, network: RuntimeNetwork(network), logger: logger)
+        try Self.cgroupPlace(directories, options).keep()
         try await runtime.start()
         let audit = try await network.start(sandboxes: Set(runtime.sandboxes().map(\.id)))
         for sandbox in audit.broken { logger.warning("the network of sandbox \(sandbox) is gone") }
@@ -111,10 +112,14 @@ struct NodeAgent: Sendable {
         return PodNetworkConfiguration(podCIDRs: [prefix], clusterCIDRs: [prefix])
     }
 
+    static func cgroupPlace(_ directories: Directories, _ options: NodeOptions) throws -> CgroupPlace {
+        try CgroupPlace(asked: options.cgroups.cgroupParent, runDirectory: directories.runDir)
+    }
+
     static func runtime(_ directories: Directories, _ options: NodeOptions) throws -> RuntimeConfiguration {
         RuntimeConfiguration(
             dataDirectory: directories.dataDir, runDirectory: directories.runDir,
-            cgroupRoot: try CgroupRoot(mountPoint: options.cgroups.cgroupRoot, prefix: options.cgroups.cgroupParent), shimPath: try Executable.shim(options.shim))
+            cgroupRoot: try CgroupRoot(mountPoint: options.cgroups.cgroupRoot, prefix: cgroupPlace(directories, options).parent), shimPath: try Executable.shim(options.shim))
     }
 }
 
