@@ -9,14 +9,15 @@ export PATH := $(if $(SWIFT_BIN),$(dir $(SWIFT_BIN)):)$(PATH)
 
 BUILD_PACKAGES := libseccomp-dev libcap-dev libarchive-dev zlib1g-dev libzstd-dev libsqlite3-dev pkg-config python3
 RUN_PACKAGES   := iproute2 nftables curl
-TEST_PACKAGES  := busybox-static crun runc podman umoci skopeo strace debootstrap qemu-system-x86 e2fsprogs dosfstools python3-yaml python3-venv
+TEST_PACKAGES  := busybox-static crun runc podman umoci skopeo strace debootstrap qemu-system-x86 e2fsprogs dosfstools dpkg-dev python3-yaml python3-venv
 BENCH_PACKAGES := wrk
+PACKAGE_PACKAGES := dpkg-dev
 IMAGES         := .build/images
 DATA_DIR       ?= /var/lib/swiftlet
 RUN_DIR        ?= /run/swiftlet
 RELEASE        := swift build -c release --static-swift-stdlib
 
-.PHONY: help deps deps-test swift build images up down reset test test-unit test-node test-e2e test-machine check bench mutants generate clean
+.PHONY: help deps deps-test swift build deb images up down reset test test-unit test-node test-e2e test-machine check bench mutants generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,10 @@ deps-test: deps
 build: swift ## build the release programs into .build/release
 	$(RELEASE) --product swiftlet
 	$(RELEASE) --product swiftlet-shim
+
+deb: build ## make a Debian package in .build/packages
+	@.ci/apt $(PACKAGE_PACKAGES)
+	@systemd/package
 
 images: $(IMAGES)/busybox.tar $(IMAGES)/curl.tar $(IMAGES)/nginx.tar $(IMAGES)/python3.tar ## build the example images from Debian packages
 

@@ -36,8 +36,9 @@ extension NodeRuntime {
             try cgroup.kill()
             try cgroup.remove()
         }
-        // The node's own top, unless it is the top of the host's.
-        if !configuration.cgroupRoot.prefix.isEmpty { try configuration.cgroupRoot.cgroup("").remove() }
+        // The node's own top, unless it is the top of the host's, or a slice: that is systemd's to make and to remove.
+        let top = configuration.cgroupRoot.prefix
+        if !top.isEmpty, !top.hasSuffix(".slice") { try configuration.cgroupRoot.cgroup("").remove() }
         for directory in [directories.pods, directories.ledgers, directories.containers] { try Files.removeTree(directory) }
     }
 }
