@@ -32,7 +32,21 @@ struct HandlerTests {
         #expect(try await status(Self.server) == 200)
         #expect(try await status(ClientCertificate(commonName: "admin", organizations: ["system:masters"])) == 200)
         #expect(try await Self.body(handler.respond(to: Self.request("/nope"))).status == 404)
-        #expect(try await Self.body(handler.respond(to: Self.request("/attach/default/web/web"))).status == 501)
+    }
+
+    @Test("attach is refused with its reason: no such pod, no stream asked for, no WebSocket")
+    func attach() async throws {
+        let bench = Bench()
+        try await bench.run { kubelet async throws in
+            func answer(_ container: String, _ query: QueryItems = [:]) async throws -> (status: Int, text: String) {
+                try await Self.body(kubelet.handler.respond(to: Self.request("/attach/default/web/\(container)", query: query)))
+            }
+            #expect(try await answer("web") == (404, "pod \"web\" not found"))
+            await bench.start(pod(oneContainer)) { $0.isReady }
+            #expect(try await answer("nope", ["output": "1"]) == (404, "container not found (\"nope\")"))
+            #expect(try await answer("web") == (400, "you must specify at least 1 of stdin, stdout, stderr"))
+            #expect(try await answer("web", ["output": "1"]).text.hasPrefix("expected a WebSocket with one of "))
+        }
     }
 
     @Test("logs of the latest and the previous instance, and why there are none")
