@@ -47,6 +47,7 @@ public final class NodeRuntime: ContainerRuntime, ImageService {
 
     /// Adopts running pods, takes back what was half made. One sandbox that cannot be adopted does not keep the others.
     public func start() async throws {
+        if let limitation = services.host.limitation { services.logger.warning("\(limitation)") }
         try await blocking {
             let ids = Set(try NodeDirectories.names(in: self.services.directories.ledgers)).union(try NodeDirectories.names(in: self.services.directories.pods))
             await withTaskGroup(of: Void.self) { group in

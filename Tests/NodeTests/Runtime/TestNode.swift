@@ -15,6 +15,7 @@ final class TestNode: Sendable {
     let cgroupRoot: CgroupRoot
     let images: ImageStore
     let network = CountingNetwork()
+    let log = LogLines()
     let configuration: RuntimeConfiguration
     private let current = Mutex<NodeRuntime?>(nil)
 
@@ -48,7 +49,8 @@ final class TestNode: Sendable {
     func start(_ change: (inout RuntimeConfiguration) -> Void = { _ in }) async throws -> NodeRuntime {
         var configuration = configuration
         change(&configuration)
-        let runtime = try NodeRuntime(configuration: configuration, images: images, network: network, logger: Logger(label: "test"))
+        let log = log
+        let runtime = try NodeRuntime(configuration: configuration, images: images, network: network, logger: Logger(label: "test") { LogCollector(log, label: $0) })
         try await runtime.start()
         current.withLock { $0 = runtime }
         return runtime

@@ -10,7 +10,7 @@ enum PlanBuilder {
     /// - Parameters:
     ///   - shim: the leaf cgroup of the shims.
     ///   - initial: the cgroup of the minimal init; only with a shared PID namespace.
-    static func sandbox(_ record: SandboxRecord, shim: CgroupPlaces, initial: CgroupPlaces?) throws(RuntimeError) -> SandboxPlan {
+    static func sandbox(_ record: SandboxRecord, shim: CgroupPlaces, initial: CgroupPlaces?, host: HostAbilities) throws(RuntimeError) -> SandboxPlan {
         let configuration = record.configuration
         var plan = SandboxPlan()
         plan.id = record.id
@@ -32,7 +32,7 @@ enum PlanBuilder {
         plan.shimCgroups = shim.directories
         plan.initCgroups = plan.sharedPID ? initial?.directories ?? [] : []
         // The pod's parent should outlive the pod's own memory shortage; one step below the agent's usual -999.
-        plan.shimOOMScoreAdjustment = -998
+        plan.shimOOMScoreAdjustment = host.oomScoreAdjustment(-998)
         return plan
     }
 
@@ -115,8 +115,7 @@ enum PlanBuilder {
         plan.noNewPrivileges = container.noNewPrivileges
         plan.seccomp = seccomp
         plan.limits = container.limits.map { ResourceLimit(resource: $0.resource, soft: $0.soft, hard: $0.hard) }
-        // Nil would leave the shim's, which the OOM killer spares.
-        plan.oomScoreAdjustment = Int32(clamping: min(max(container.oomScoreAdjustment ?? 0, -1000), 1000))
+        plan.oomScoreAdjustment = container.oomScoreAdjustment
         plan.terminal = container.terminal
         return plan
     }

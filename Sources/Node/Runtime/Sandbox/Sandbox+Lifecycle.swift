@@ -65,7 +65,7 @@ extension Sandbox {
                 try cgroup.create()
                 initial = CgroupPlaces(cgroup)
             }
-            return try PlanBuilder.sandbox(record, shim: services.shimCgroup, initial: initial)
+            return try PlanBuilder.sandbox(record, shim: services.shimCgroup, initial: initial, host: services.host)
         }
     }
 
