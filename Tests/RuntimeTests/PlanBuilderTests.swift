@@ -76,7 +76,7 @@ import Testing
         let resolved = try ResolvedContainer.resolve(
             configuration, image: ImageDefaults(), accounts: AccountFiles(passwd: nil, group: nil), pod: PodContext(hostname: "h"), host: host)
         let prepared = PlanBuilder.Prepared(
-            id: "c1", layers: ["/l/2", "/l/1"], writable: "/c/c1", cgroup: cgroup, seccomp: [1, 2, 3, 4, 5, 6, 7, 8], logPath: "/l/web/0.log",
+            id: "c1", layersDirectory: "/l", layers: ["2", "1"], writable: "/c/c1", cgroup: cgroup, seccomp: [1, 2, 3, 4, 5, 6, 7, 8], logPath: "/l/web/0.log",
             logMaximumBytes: 7, logMaximumFiles: 3)
         return PlanBuilder.container(resolved, configuration: configuration, sandbox: pod, prepared: prepared)
     }
@@ -98,7 +98,7 @@ import Testing
 
     @Test func aPlainContainer() throws {
         let plan = try Self.container(cgroup: Self.v2)
-        #expect(plan.root == RootPlan(lower: ["/l/2", "/l/1"], writable: "/c/c1"))
+        #expect(plan.root == RootPlan(layersDirectory: "/l", lower: ["2", "1"], writable: "/c/c1", isVolatile: true))
         #expect(plan.devices == DevicePlan.standard)
         #expect(plan.mounts.first { $0.target == "/sys/fs/cgroup" }?.kind == .cgroup2)
         #expect(plan.mounts.first { $0.target == "/dev/shm" }?.kind == .sharedMemory)

@@ -22,7 +22,7 @@ enum Samples {
     static var container: ContainerPlan {
         var plan = ContainerPlan()
         plan.id = "abc"
-        plan.root = RootPlan(lower: ["/l/1", "/l/2"], writable: "/w", readOnly: true)
+        plan.root = RootPlan(layersDirectory: "/l", lower: ["1", "2"], writable: "/w", isVolatile: true, readOnly: true)
         plan.root.directory = "/d"
         var mount = MountPlan(.tmpfs, target: "/dev", source: "x", readOnly: true, options: [KeyValue("size", "64k"), KeyValue("flag")])
         (mount.descriptor, mount.noSetUID, mount.noDevices, mount.noExecute, mount.recursive, mount.recursiveReadOnly, mount.idMapped) = (3, true, true, true, true, true, true)

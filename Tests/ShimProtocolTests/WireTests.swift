@@ -30,6 +30,13 @@ import Testing
         #expect(command.request == request)
     }
 
+    @Test func anOlderShimIsGivenAbsoluteLayers() {
+        let plan = RootPlan(layersDirectory: "/data/layers", lower: ["b", "a"], writable: "/w", readOnly: true)
+        #expect(plan.understood(byVersion: 1) == RootPlan(lower: ["/data/layers/b", "/data/layers/a"], writable: "/w", readOnly: true))
+        #expect(plan.understood(byVersion: 2) == plan)
+        #expect(RootPlan(directory: "/d").understood(byVersion: 1) == RootPlan(directory: "/d"))
+    }
+
     @Test func defaultsThatAreNotZeroSurvive() throws {
         var plan = ProcessPlan()
         #expect(plan.umask == 0o022)

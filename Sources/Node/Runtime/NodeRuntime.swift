@@ -20,6 +20,8 @@ public final class NodeRuntime: ContainerRuntime, ImageService {
         var owners: [String: String] = [:]
     }
     private let registry = Mutex(Registry())
+    /// What containers need of the images that were used last, by id.
+    let prepared = Mutex<[String: PreparedImage]>([:])
 
     /// - Throws: ``RuntimeError`` if the directories or the shim's program cannot be used.
     public init(configuration: RuntimeConfiguration, images: ImageStore, network: any SandboxNetwork, logger: Logger) throws(RuntimeError) {
@@ -175,8 +177,7 @@ public final class NodeRuntime: ContainerRuntime, ImageService {
 
     public func createContainer(in sandbox: String, _ configuration: ContainerConfiguration) async throws -> String {
         guard let found = self.sandbox(sandbox) else { throw RuntimeError(.notFound, "sandbox \(sandbox) does not exist") }
-        let image = try await prepare(configuration.image)
-        let container = try await blocking { try await found.create(configuration, image: image) }
+        let container = try await blocking { try await found.create(configuration, image: self.prepare(configuration.image)) }
         registry.withLock { $0.owners[container] = sandbox }
         return container
     }

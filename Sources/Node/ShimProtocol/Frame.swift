@@ -1,8 +1,10 @@
 public import LinuxSystem
 
 /// The protocol's version, stated by the shim in its ``ShimHello``. It grows when an operation or a meaning is added;
-/// fields alone do not need it.
-public let shimProtocolVersion: UInt32 = 1
+/// fields alone do not need it, unless an older shim without them would do the wrong thing.
+///
+/// 2: ``RootPlan/layersDirectory``, ``ShimRequest/run(_:)``, ``ShimReply/startedAt``.
+public let shimProtocolVersion: UInt32 = 2
 
 /// A frame on the shim's socket: length of the payload (UInt32, little-endian), kind, number of descriptors that travel
 /// with its first byte, two bytes of zero, payload.

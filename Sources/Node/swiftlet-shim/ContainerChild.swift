@@ -60,6 +60,8 @@ struct ContainerChild {
         try adjustOOMScore(plan.process.oomScoreAdjustment, channel)
         try ContainerChild.joinCgroups(plan.cgroups)
         try Credentials.setDumpable(false)
+        // Modes are meant as they are written; the process gets its own umask later.
+        _ = rawCall(Int32(SYS_umask), 0)
         let sources = try MountSources.open(plan, pod: pod, descriptors: descriptors)
         try Mounts.changeDirectory(to: pod.staging)
         try namespaces.join()

@@ -103,7 +103,7 @@ final class ShimHarness {
     func plan(_ id: String, _ arguments: [String]) -> ContainerPlan {
         var plan = ContainerPlan()
         plan.id = id
-        plan.root = RootPlan(lower: [lower], writable: "\(path)/\(id)")
+        plan.root = RootPlan(layersDirectory: path, lower: ["lower"], writable: "\(path)/\(id)")
         try? Files.makeDirectory("\(path)/\(id)") // it may be there; creating the container tells
         plan.mounts = [
             MountPlan(.proc, target: "/proc"),

@@ -158,16 +158,4 @@ import Testing
         (fine.cgroups, fine.oomEventsPath) = (plan.cgroups, plan.oomEventsPath)
         #expect(try !node.run(fine).outOfMemory, "kills before the container do not count")
     }
-
-    @Test func layersAreStacked() throws {
-        try Files.makeDirectories("\(node.path)/top/etc")
-        try Files.write(Array("top".utf8), to: "\(node.path)/top/etc/passwd", mode: 0o644)
-        let output = try node.shell("layers", "cat /etc/passwd; echo changed > /etc/passwd; rm /bin/env") { plan in
-            plan.root.lower = ["\(node.path)/top", node.lower]
-        }
-        #expect(output == "top")
-        #expect(try Files.readString("\(node.path)/top/etc/passwd") == "top")
-        #expect(try Files.readString("\(node.path)/layers/upper/etc/passwd") == "changed\n")
-        #expect(Files.exists("\(node.lower)/bin/env"))
-    }
 }

@@ -63,7 +63,8 @@ enum PlanBuilder {
     /// Everything of a container that was made or looked up on the host before.
     struct Prepared: Sendable {
         var id: String
-        /// Unpacked layers, the uppermost first.
+        /// Unpacked layers, the uppermost first: names below the layers directory.
+        var layersDirectory: String
         var layers: [String]
         /// Directory of the overlay's upper and work directories.
         var writable: String
@@ -81,7 +82,9 @@ enum PlanBuilder {
     ) -> ContainerPlan {
         var plan = ContainerPlan()
         plan.id = prepared.id
-        plan.root = RootPlan(lower: prepared.layers, writable: prepared.writable, readOnly: container.readOnlyRoot)
+        // Volatile: what a container writes to its root does not survive a reboot, which takes the record of the container.
+        plan.root = RootPlan(
+            layersDirectory: prepared.layersDirectory, lower: prepared.layers, writable: prepared.writable, isVolatile: true, readOnly: container.readOnlyRoot)
         plan.mounts = container.mounts.flatMap { MountPlan.plans(for: $0, cgroup: prepared.cgroup) }
         plan.devices = container.devices.map { DevicePlan($0.path, $0.major, $0.minor, mode: $0.mode, kind: $0.isBlock ? .block : .character) }
         plan.maskedPaths = container.maskedPaths

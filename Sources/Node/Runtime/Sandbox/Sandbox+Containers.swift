@@ -11,7 +11,8 @@ import ShimProtocol
 struct PreparedImage: Sendable {
     /// `sha256:…`
     var id: String
-    /// Unpacked layers, the uppermost first.
+    /// Unpacked layers, the uppermost first: names below the layers directory.
+    var layersDirectory: String
     var layers: [String]
     var defaults: ImageDefaults
     var accounts: AccountFiles
@@ -57,7 +58,7 @@ extension Sandbox {
             try Files.makeDirectories(String(logPath[..<(logPath.lastIndex(of: "/") ?? logPath.endIndex)]), mode: 0o755)
         }
         let prepared = PlanBuilder.Prepared(
-            id: container, layers: image.layers, writable: root, cgroup: CgroupPlaces(cgroup), seccomp: seccomp, logPath: logPath,
+            id: container, layersDirectory: image.layersDirectory, layers: image.layers, writable: root, cgroup: CgroupPlaces(cgroup), seccomp: seccomp, logPath: logPath,
             logMaximumBytes: services.configuration.logMaximumBytes, logMaximumFiles: services.configuration.logMaximumFiles)
         let plan = PlanBuilder.container(resolved, configuration: configuration, sandbox: record.configuration, prepared: prepared)
         let new = ContainerRecord(

@@ -42,6 +42,8 @@ final class ShimClient: Sendable {
     /// Makes and executes a container.
     /// - Returns: the process id of its first process.
     func start(_ plan: ContainerPlan) async throws(RuntimeError) -> Int32 {
+        var plan = plan
+        plan.root = plan.root.understood(byVersion: connection.hello.version)
         do {
             let created = try await send(.create(plan)).get()
             let started = try await send(.start(container: plan.id)).get()
