@@ -7,9 +7,9 @@ import Testing
 @Suite struct PlanBuilderTests {
     private static let v1 = CgroupPlaces(
         directories: ["/sys/fs/cgroup/cpu/n/c1", "/sys/fs/cgroup/memory/n/c1"], oomEvents: "/sys/fs/cgroup/memory/n/c1/memory.oom_control", version: .v1,
-        hierarchies: ["cpu", "memory"])
+        shown: [.init(hierarchy: "cpu", directory: "/sys/fs/cgroup/cpu/n/c1"), .init(hierarchy: "memory", directory: "/sys/fs/cgroup/memory/n/c1")])
     private static let v2 = CgroupPlaces(
-        directories: ["/sys/fs/cgroup/n/c1"], oomEvents: "/sys/fs/cgroup/n/c1/memory.events", version: .v2, hierarchies: ["n"])
+        directories: ["/sys/fs/cgroup/n/c1"], birth: "/sys/fs/cgroup/n/c1", oomEvents: "/sys/fs/cgroup/n/c1/memory.events", version: .v2)
 
     private static let capable = HostAbilities(capabilities: .all(last: 40), openFiles: 20_000)
 
@@ -127,9 +127,21 @@ import Testing
 
     @Test func shimsJoinOnlyWhatTheyMustLeave() {
         let all = ["blkio", "cpu,cpuacct", "devices", "freezer", "memory", "pids", "systemd", "unified"]
-        let places = CgroupPlaces(directories: all.map { "/c/\($0)/shims" }, oomEvents: "", version: .v1, hierarchies: all)
-        #expect(places.forShims.directories == ["/c/cpu,cpuacct/shims", "/c/memory/shims", "/c/pids/shims", "/c/systemd/shims"])
+        let places = CgroupPlaces(
+            directories: all.map { "/c/\($0)/shims" }, birth: "/c/unified/shims", oomEvents: "", version: .v1,
+            shown: all.dropLast().map { .init(hierarchy: $0, directory: "/c/\($0)/shims") })
+        #expect(places.forShims.directories == ["/c/cpu,cpuacct/shims", "/c/memory/shims", "/c/pids/shims", "/c/systemd/shims", "/c/unified/shims"])
+        #expect(places.forShims.birth == "/c/unified/shims")
         #expect(Self.v2.forShims == Self.v2)
+    }
+
+    @Test func placesAreThoseThatWereMade() throws {
+        let root = try CgroupRoot()
+        let made = CgroupDirectories(v1: ["\(root.mountPoint)/cpu,cpuacct/a/b", "\(root.mountPoint)/memory/a/b"], v2: "\(root.mountPoint)/unified/a/b", memory: "\(root.mountPoint)/memory/a/b")
+        let places = CgroupPlaces(made, root: root)
+        #expect(places.directories == made.all && places.birth == made.v2)
+        #expect(places.shown.map(\.hierarchy) == ["cpu,cpuacct", "memory"])
+        #expect(places.oomEvents.hasPrefix("\(root.mountPoint)/memory/a/b/memory."))
     }
 
     @Test func processNamespaces() throws {

@@ -38,6 +38,7 @@ enum Samples {
         plan.pidNamespace = .pod
         plan.newCgroupNamespace = true
         plan.cgroups = ["/sys/fs/cgroup/a", "/sys/fs/cgroup/b"]
+        plan.birthCgroup = "/sys/fs/cgroup/b"
         plan.oomEventsPath = "/sys/fs/cgroup/a/memory.events"
         plan.log = LogPlan(path: "/var/log/x", maximumSize: 1000, maximumFiles: 3)
         return plan
@@ -54,6 +55,7 @@ enum Samples {
         plan.sysctls = [KeyValue("net.ipv4.ip_unprivileged_port_start", "0")]
         plan.sharedMemorySize = 64 << 20
         (plan.shimCgroups, plan.initCgroups, plan.shimOOMScoreAdjustment) = (["/a"], ["/b"], -998)
+        (plan.shimBirthCgroup, plan.initBirthCgroup) = ("/a", "/b")
         return plan
     }
 

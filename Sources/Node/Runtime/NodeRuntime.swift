@@ -33,12 +33,13 @@ public final class NodeRuntime: ContainerRuntime, ImageService {
                 throw SystemError(operation: "find the program swiftlet-shim", errno: EACCES, path: configuration.shimPath)
             }
             let shims = try configuration.cgroupRoot.cgroup(configuration.shimCgroup)
-            try shims.create()
+            let places = CgroupPlaces(try shims.create(tracked: true), root: configuration.cgroupRoot)
+            try shims.keepDeviceProgramsActive()
             services = RuntimeServices(
                 configuration: configuration, directories: directories, images: images, network: network, hub: RuntimeEventHub(),
                 ranges: UserNamespaceRanges(first: configuration.userNamespaceFirstID, count: configuration.userNamespaceCount),
                 cleaner: HostCleaner(cgroupRoot: configuration.cgroupRoot, network: network, logger: logger),
-                shimCgroup: CgroupPlaces(shims).forShims, seccomp: SeccompCompiler(), threads: BlockingThreads(),
+                shimCgroup: places.forShims, seccomp: SeccompCompiler(), threads: BlockingThreads(),
                 host: try HostAbilities.current(), logger: logger)
         } catch {
             throw RuntimeError(.sandboxFailed, "prepare the runtime: \(error)", step: "prepare the runtime", errno: (error as? SystemError)?.errno ?? 0)

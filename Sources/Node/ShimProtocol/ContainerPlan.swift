@@ -16,8 +16,11 @@ public struct ContainerPlan: WireMessage {
     public var pidNamespace = PIDNamespace.own
     /// A cgroup namespace, made after joining ``cgroups``.
     public var newCgroupNamespace = false
-    /// Cgroup directories to join before anything else: one on v2, one for each controller on v1.
+    /// Cgroup directories to join before anything else: one on v2, one for each hierarchy on v1.
     public var cgroups: [String] = []
+    /// The v2 one of ``cgroups``: its processes are cloned into it, since moving there waits for a grace period of the kernel.
+    /// Empty: all are joined.
+    public var birthCgroup = ""
     /// `memory.events` (v2) or `memory.oom_control` (v1) of the container's cgroup; read when it exits. Empty: none.
     public var oomEventsPath = ""
     public var log = LogPlan()
@@ -37,6 +40,7 @@ public struct ContainerPlan: WireMessage {
         writer.put(10, cgroups)
         writer.put(11, oomEventsPath)
         writer.put(12, log)
+        writer.put(13, birthCgroup)
     }
 
     public mutating func decode(_ field: WireField) throws(WireError) {
@@ -53,6 +57,7 @@ public struct ContainerPlan: WireMessage {
         case 10: cgroups.append(field.string())
         case 11: oomEventsPath = field.string()
         case 12: log = try field.message()
+        case 13: birthCgroup = field.string()
         default: break
         }
     }

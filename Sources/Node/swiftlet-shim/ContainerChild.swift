@@ -58,7 +58,7 @@ struct ContainerChild {
         let kept = [channel.socket, namespaces.user, namespaces.network, namespaces.ipc, namespaces.uts, namespaces.pid].compactMap { $0 } + stdio + descriptors
         try ChildDescriptors.closeAll(except: kept.map(\.raw))
         try adjustOOMScore(plan.process.oomScoreAdjustment, channel)
-        try ContainerChild.joinCgroups(plan.cgroups)
+        try CgroupMembership(plan.cgroups, birth: plan.birthCgroup).join()
         try Credentials.setDumpable(false)
         // Modes are meant as they are written; the process gets its own umask later.
         _ = rawCall(Int32(SYS_umask), 0)
@@ -93,11 +93,6 @@ struct ContainerChild {
         guard let child = try Processes.fork(namespaces: plan.pidNamespace == .own ? .pid : [], asSibling: true) else { return }
         channel.send(.pid(child.pid))
         Processes.exitNow(0)
-    }
-
-    /// Joins by `0`, the writer: true in every PID namespace.
-    static func joinCgroups(_ paths: [String]) throws(SystemError) {
-        for path in paths { try Files.writeExisting("0", to: "\(path)/cgroup.procs") }
     }
 }
 

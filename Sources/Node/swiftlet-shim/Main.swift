@@ -15,9 +15,15 @@ struct Main {
         let ready = options.readyDescriptor.map { FileDescriptor(owning: $0) }
         do throws(SystemError) {
             try OwnProgram.protect(options)
+            let directory = try openFile(options.directory, [.readOnly, .directory])
+            let plan = try Shim.plan(in: directory)
+            let cgroups = CgroupMembership(plan.shimCgroups, birth: plan.shimBirthCgroup)
+            let birth = try cgroups.openBirth()
             // The launcher waits for this process alone: the shim proper belongs to nobody.
-            guard try Processes.fork() == nil else { exit(0) }
-            let shim = try Shim(directory: options.directory)
+            guard try Processes.fork(cgroup: birth) == nil else { exit(0) }
+            birth?.close()
+            try cgroups.join()
+            let shim = try Shim(plan, directory: directory, path: options.directory)
             try report(ShimReply(), to: ready)
             try shim.run()
             exit(0)

@@ -86,7 +86,8 @@ extension Shim {
             try giveStreams(stdio, to: plan.process)
         }
         let child = ContainerChild(plan: plan, pod: pod, channel: ChildChannel(theirs), stdio: stdio, descriptors: descriptors)
-        guard let process = try Processes.fork(namespaces: ContainerChild.firstClone(plan, pod)) else { child.run() }
+        let cgroup = try CgroupMembership(plan.cgroups, birth: plan.birthCgroup).openBirth()
+        guard let process = try Processes.fork(namespaces: ContainerChild.firstClone(plan, pod), cgroup: cgroup) else { child.run() }
         theirs.close()
         container.channel = ShimChannel(mine)
         if !ContainerChild.needsIntermediate(plan, pod) { (container.pid, container.pidfd) = (process.pid, process.pidfd) }

@@ -43,8 +43,15 @@ final class Shim {
     var pausedInputs: [(container: String, client: UInt64)] = []
     private var isDone = false
 
-    init(directory path: String) throws(SystemError) {
-        directory = try openFile(path, [.readOnly, .directory])
+    static func plan(in directory: FileDescriptor) throws(SystemError) -> SandboxPlan {
+        let bytes = try Files.read(ShimLauncher.planName, at: directory)
+        do throws(WireError) { return try SandboxPlan(decoding: bytes) } catch {
+            throw SystemError(operation: "read plan: \(error.message)", errno: EINVAL, path: ShimLauncher.planName)
+        }
+    }
+
+    init(_ plan: SandboxPlan, directory: FileDescriptor, path: String) throws(SystemError) {
+        self.directory = directory
         lock = try openFile(ShimLauncher.lockName, [.readWrite, .create, .noFollow], at: directory)
         guard try lock.tryLock() else { throw SystemError(operation: "lock pod directory (another shim is alive)", errno: EBUSY, path: path) }
         try Credentials.setName("swiftlet-shim")
@@ -56,10 +63,6 @@ final class Shim {
         timer = try Descriptors.timer()
         poller = try Poller()
 
-        let plan: SandboxPlan
-        let bytes = try Files.read(ShimLauncher.planName, at: directory)
-        do throws(WireError) { plan = try SandboxPlan(decoding: bytes) } catch { throw SystemError(operation: "read plan: \(error.message)", errno: EINVAL, path: ShimLauncher.planName) }
-        try ContainerChild.joinCgroups(plan.shimCgroups)
         for name in ["ns", "root", "shm"] { try Files.makeDirectory(name, mode: name == "root" ? 0o755 : 0o700, at: directory) }
         // What a dead shim of the same directory has left pinned would hide behind the new pins.
         do throws(ShimError) { try ShimLauncher.cleanUp(directory: path) } catch { throw error.cause ?? SystemError(operation: "clean up", errno: EBUSY, path: path) }

@@ -29,8 +29,8 @@ enum PlanBuilder {
         }
         plan.sysctls = try sysctls(configuration)
         plan.sharedMemorySize = configuration.hostIPC ? 0 : MountTable.sharedMemoryBytes
-        plan.shimCgroups = shim.directories
-        plan.initCgroups = plan.sharedPID ? initial?.directories ?? [] : []
+        (plan.shimCgroups, plan.shimBirthCgroup) = (shim.directories, shim.birth)
+        if plan.sharedPID, let initial { (plan.initCgroups, plan.initBirthCgroup) = (initial.directories, initial.birth) }
         // The pod's parent should outlive the pod's own memory shortage; one step below the agent's usual -999.
         plan.shimOOMScoreAdjustment = host.oomScoreAdjustment(-998)
         return plan
@@ -98,7 +98,7 @@ enum PlanBuilder {
         plan.pidNamespace = sandbox.hostPID ? .host : sandbox.shareProcessNamespace ? .pod : .own
         // The mounts of v1 show the container's own directories already.
         plan.newCgroupNamespace = true
-        plan.cgroups = prepared.cgroup.directories
+        (plan.cgroups, plan.birthCgroup) = (prepared.cgroup.directories, prepared.cgroup.birth)
         plan.oomEventsPath = prepared.cgroup.oomEvents
         plan.log = LogPlan(path: prepared.logPath, maximumSize: prepared.logMaximumBytes, maximumFiles: prepared.logMaximumFiles)
         return plan

@@ -47,18 +47,16 @@ extension Sandbox {
             try ledger.note(.directory, root, for: scope)
             try Files.makeDirectory(root, mode: 0o711, exclusive: true)
         }
-        let cgroup = try services.step(.createFailed, "make the cgroup") {
-            try ledger.note(.cgroup, cgroupPath, for: scope)
-            let cgroup = try services.configuration.cgroupRoot.cgroup(cgroupPath)
-            try cgroup.create(resolved.resources)
-            return cgroup
+        let places = try services.step(.createFailed, "make the cgroup") {
+            let cgroupRoot = services.configuration.cgroupRoot
+            return CgroupPlaces(try cgroupRoot.cgroup(cgroupPath).create(resolved.resources), root: cgroupRoot)
         }
         let logPath = "\(record.configuration.logDirectory)/\(configuration.logPath)"
         try services.step(.createFailed, "make the log directory") {
             try Files.makeDirectories(String(logPath[..<(logPath.lastIndex(of: "/") ?? logPath.endIndex)]), mode: 0o755)
         }
         let prepared = PlanBuilder.Prepared(
-            id: container, layersDirectory: image.layersDirectory, layers: image.layers, writable: root, cgroup: CgroupPlaces(cgroup), seccomp: seccomp, logPath: logPath,
+            id: container, layersDirectory: image.layersDirectory, layers: image.layers, writable: root, cgroup: places, seccomp: seccomp, logPath: logPath,
             logMaximumBytes: services.configuration.logMaximumBytes, logMaximumFiles: services.configuration.logMaximumFiles)
         let plan = PlanBuilder.container(resolved, configuration: configuration, sandbox: record.configuration, prepared: prepared)
         let new = ContainerRecord(

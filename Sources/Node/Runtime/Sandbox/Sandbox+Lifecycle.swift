@@ -61,9 +61,7 @@ extension Sandbox {
             var initial: CgroupPlaces?
             if configuration.shareProcessNamespace, !configuration.hostPID {
                 // A leaf: on v2 a cgroup with children holds no processes itself.
-                let cgroup = try root.cgroup(initCgroup)
-                try cgroup.create()
-                initial = CgroupPlaces(cgroup)
+                initial = CgroupPlaces(try root.cgroup(initCgroup).create(), root: root)
             }
             return try PlanBuilder.sandbox(record, shim: services.shimCgroup, initial: initial, host: services.host)
         }
