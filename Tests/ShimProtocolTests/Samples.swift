@@ -81,7 +81,7 @@ enum Samples {
     }
 
     static var requests: [ShimRequest] {
-        [.create(container), .start(container: "c"), .kill(container: "c", signal: 15), .delete(container: "c"), .exec(exec),
+        [.create(container), .run(container), .start(container: "c"), .kill(container: "c", signal: 15), .delete(container: "c"), .exec(exec),
          .killExec(id: 3, signal: 9), .attach(container: "c", input: true, output: false, errorOutput: true),
          .resize(container: "c", columns: 80, rows: 25), .reopenLog(container: "c"), .status, .subscribe(after: 5),
          .acknowledge(upTo: .max), .shutdown]

@@ -20,7 +20,7 @@ import Testing
         (hello.version, hello.sandbox, hello.pid, hello.initPID, hello.lastEvent) = (1, "pod", 2, 3, 4)
         try roundTrip(hello)
         let container = ShimContainer(id: "c", state: .running, pid: 5, startedAt: 6, exit: Samples.exit)
-        try roundTrip(ShimReply(7, failure: ShimFailure(step: "state", errno: 1, path: "p", message: "m"), pid: 8, containers: [container]))
+        try roundTrip(ShimReply(7, failure: ShimFailure(step: "state", errno: 1, path: "p", message: "m"), pid: 8, containers: [container], startedAt: 9))
         for message in [ContainerPlan().bytes, SandboxPlan().bytes, ExecPlan().bytes] { #expect(message.count <= 64, "defaults are not written") }
     }
 

@@ -20,7 +20,7 @@ struct PodContext {
 /// host's mount namespace   oom score, cgroups, sources of mounts opened (so that shared ones stay shared)
 /// pod's namespaces         user, network, IPC, UTS joined; PID namespace made
 /// own mount namespace      root staged, mounts, devices, masks, pivot_root
-/// created                  waits for start
+/// created                  waits for start, unless it runs at once
 /// started                  stdio, credentials, seccomp, execve
 /// ```
 struct ContainerChild {
@@ -31,6 +31,7 @@ struct ContainerChild {
     let stdio: [FileDescriptor]
     /// Sources of mounts, sent by the agent.
     let descriptors: [FileDescriptor]
+    let runsAtOnce: Bool
 
     /// True if the container's process cannot be cloned straight from the shim: a user or PID namespace is entered by
     /// the children of the one who joins it.
@@ -78,9 +79,10 @@ struct ContainerChild {
         try builder.finish(root: root)
         try Mounts.pivot(to: root)
         try setup.startSession()
-        channel.send(.ready, descriptor: setup.terminal?.master)
+        if !runsAtOnce || setup.terminal != nil { channel.send(.ready, descriptor: setup.terminal?.master) }
         setup.terminal?.master.close()
-        guard channel.waitForRelease() else { Processes.exitNow(127) } // the shim is gone, or the container was deleted
+        // False: the shim is gone, or the container was deleted.
+        guard runsAtOnce ? channel.isOpen : channel.waitForRelease() else { Processes.exitNow(127) }
         try setup.execute(stdio: stdio, channel: channel)
     }
 

@@ -44,6 +44,35 @@ import Testing
         #expect(denied?.failure?.errno == EACCES)
     }
 
+    /// Create and start in one.
+    @Test func runNeedsOneRequest() throws {
+        let answer = try node.connection.call(.run(node.plan("a", ["sh", "-c", "echo here; exit 3"])))
+        #expect(answer.reply.pid > 0)
+        #expect(try node.inbox.exit(of: "a").code == 3)
+        #expect(node.inbox.all.map(\.kind) == [.containerStarted, .containerExited] && node.inbox.all[0].pid == answer.reply.pid)
+        #expect(try node.output("a") == "here\n")
+        var terminal = node.plan("tty", ["sh", "-c", "tty; tty > /dev/console"])
+        terminal.process.terminal = true
+        _ = try node.connection.call(.run(terminal))
+        #expect(try node.inbox.exit(of: "tty").code == 0)
+        #expect(try node.output("tty") == "/dev/pts/0\r\n/dev/pts/0\r\n")
+    }
+
+    /// Whatever step fails, the container has exited and says why, until it is deleted.
+    @Test func aFailedRunTellsTheStep() throws {
+        var plan = node.plan("a", ["true"])
+        plan.mounts.append(MountPlan(.bind, target: "/data", source: "/nonexistent/source"))
+        for (plan, step) in [(plan, "open_tree"), (node.plan("b", ["nonexistent"]), "execve")] {
+            let error = #expect(throws: ShimError.self) { try node.connection.call(.run(plan)) }
+            #expect(error?.failure?.step == step && error?.failure?.errno == ENOENT)
+            let record = try node.inbox.exit(of: plan.id)
+            #expect(record.failure == error?.failure && record.startedAt == 0)
+            #expect(try node.connection.call(.status).reply.containers.first { $0.id == plan.id }?.exit == record)
+            _ = try node.connection.call(.delete(container: plan.id))
+            #expect(try node.run(node.plan(plan.id, ["true"])).code == 0)
+        }
+    }
+
     @Test func aFailedCreateLeavesNothing() throws {
         var plan = node.plan("a", ["true"])
         plan.mounts.append(MountPlan(.bind, target: "/data", source: "/nonexistent/source"))

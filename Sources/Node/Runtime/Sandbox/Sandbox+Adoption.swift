@@ -71,7 +71,7 @@ extension Sandbox {
             case .creating, .created:
                 // The earlier agent died between the two halves of a start: forgotten, so that it can be started again.
                 try await shim.forget(record.id)
-            case .unknown: break
+            case .starting, .unknown: break // an event will tell
             }
         }
         for container in known.keys where containers[container] == nil { try await shim.forget(container) }

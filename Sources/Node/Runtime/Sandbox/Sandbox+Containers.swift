@@ -111,9 +111,9 @@ extension Sandbox {
         let plan = try plan(of: container)
         containers[container]?.isStarting = true
         do throws(RuntimeError) {
-            let pid = try await shim.start(plan)
+            let started = try await shim.start(plan)
             containers[container]?.isStarting = false
-            try noteStarted(container, pid: pid, at: Clocks.now())
+            try noteStarted(container, pid: started.pid, at: started.time)
         } catch {
             containers[container]?.isStarting = false
             noteStartFailed(container, error)

@@ -40,14 +40,18 @@ final class ShimClient: Sendable {
     }
 
     /// Makes and executes a container.
-    /// - Returns: the process id of its first process.
-    func start(_ plan: ContainerPlan) async throws(RuntimeError) -> Int32 {
+    /// - Returns: the process id of its first process, and when it was executed, in nanoseconds since 1970.
+    func start(_ plan: ContainerPlan) async throws(RuntimeError) -> (pid: Int32, time: Int64) {
         var plan = plan
         plan.root = plan.root.understood(byVersion: connection.hello.version)
         do {
+            if connection.hello.version >= 2 {
+                let started = try await send(.run(plan)).get().0
+                return (started.pid, started.startedAt)
+            }
             let created = try await send(.create(plan)).get()
             let started = try await send(.start(container: plan.id)).get()
-            return started.0.pid != 0 ? started.0.pid : created.0.pid
+            return (started.0.pid != 0 ? started.0.pid : created.0.pid, Clocks.now())
         } catch {
             throw ShimClient.startError(error, program: plan.process.arguments.first ?? "")
         }
