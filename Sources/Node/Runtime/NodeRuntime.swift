@@ -5,6 +5,7 @@ import Cgroups
 import Glibc
 import LinuxSystem
 import Seccomp
+import ShimProtocol
 import Synchronization
 
 /// The containers and pods of this host: ``ContainerRuntime`` over shims, cgroups and unpacked images.
@@ -39,7 +40,7 @@ public final class NodeRuntime: ContainerRuntime, ImageService {
                 configuration: configuration, directories: directories, images: images, network: network, hub: RuntimeEventHub(),
                 ranges: UserNamespaceRanges(first: configuration.userNamespaceFirstID, count: configuration.userNamespaceCount),
                 cleaner: HostCleaner(cgroupRoot: configuration.cgroupRoot, network: network, logger: logger),
-                shimCgroup: places.forShims, seccomp: SeccompCompiler(), threads: BlockingThreads(),
+                shimCgroup: places.forShims, shimProgram: try ShimProgram(configuration.shimPath), seccomp: SeccompCompiler(), threads: BlockingThreads(),
                 host: try HostAbilities.current(), logger: logger)
         } catch {
             throw RuntimeError(.sandboxFailed, "prepare the runtime: \(error)", step: "prepare the runtime", errno: (error as? SystemError)?.errno ?? 0)

@@ -41,7 +41,7 @@ final class TestNode: Sendable {
         images = try ImageStore(dataDirectory: base + "/data")
         _ = try await images.importArchive(path: TestImage.archive.get())
         configuration = RuntimeConfiguration(
-            dataDirectory: base + "/data", runDirectory: base + "/run", cgroupRoot: cgroupRoot, shimPath: try TestImage.product("swiftlet-shim"))
+            dataDirectory: base + "/data", runDirectory: base + "/run", cgroupRoot: cgroupRoot, shimPath: ShimHarness.program)
     }
 
     /// A new agent over the same directories.

@@ -141,11 +141,30 @@ import Testing
     }
 
     @Test func onlyOneShimLivesInADirectory() throws {
-        let error = #expect(throws: ShimError.self) { try ShimLauncher.launch(program: ShimHarness.program, directory: node.pod, plan: SandboxPlan()) }
+        let error = #expect(throws: ShimError.self) { try ShimLauncher.launch(program: ShimProgram(ShimHarness.program), directory: node.pod, plan: SandboxPlan()) }
         #expect(error?.cause?.errno == EBUSY)
     }
 
-    @Test func theShimCannotBeOverwritten() throws {
+    @Test func theShimCannotBeOverwritten() throws { try Self.expectReadOnly(node) }
+
+    /// An agent that runs while a newer release is installed starts the new program in the old way.
+    @Test func startedByItsPathTheShimCannotBeOverwrittenEither() throws {
+        let node = try ShimHarness(start: { directory, plan in
+            try Files.writeAtomically(plan.bytes, to: "\(directory)/\(ShimLauncher.planName)")
+            let (read, write) = try Descriptors.pipe()
+            let null = try openFile("/dev/null", .readWrite)
+            let pid = try Processes.spawn(
+                ShimHarness.program, arguments: ["swiftlet-shim", "--dir", directory, "--ready-fd", "3"], environment: [],
+                descriptors: [null.raw, null.raw, null.raw, write.raw], newSession: true)
+            write.close()
+            #expect(try ShimReply(decoding: read.readAll(limit: 1 << 16)).failure == nil)
+            #expect(try Processes.wait(.pid(pid), blocking: true)?.code == 0)
+        })
+        try Self.expectReadOnly(node)
+        #expect(try node.run(node.plan("a", ["true"])).code == 0)
+    }
+
+    private static func expectReadOnly(_ node: ShimHarness) throws {
         let program = try openFile("/proc/\(node.shimPID)/exe")
         var info = statvfs()
         #expect(fstatvfs(program.raw, &info) == 0)

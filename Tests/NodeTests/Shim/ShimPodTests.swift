@@ -115,7 +115,7 @@ import Testing
         defer { try? Files.removeTree(path) }
         var plan = SandboxPlan()
         plan.joinNetwork = "/etc/passwd"
-        let error = #expect(throws: ShimError.self) { try ShimLauncher.launch(program: ShimHarness.program, directory: path, plan: plan) }
+        let error = #expect(throws: ShimError.self) { try ShimLauncher.launch(program: ShimProgram(ShimHarness.program), directory: path, plan: plan) }
         #expect(error?.cause == SystemError(operation: "open namespace", errno: EINVAL, path: "/etc/passwd"))
         #expect(try !ShimLauncher.isAlive(directory: path))
     }

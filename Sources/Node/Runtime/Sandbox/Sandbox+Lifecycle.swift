@@ -36,7 +36,7 @@ extension Sandbox {
             try ledger.note(.shim, pod)
             try ledger.note(.mount, sharedMemory)
             for kind in ["net", "ipc", "uts", "user"] { try ledger.note(.pin, ShimLauncher.namespacePath(kind, in: pod)) }
-            try ShimLauncher.launch(program: services.configuration.shimPath, directory: pod, plan: plan)
+            try ShimLauncher.launch(program: services.shimProgram, directory: pod, plan: plan)
             shim = try ShimClient(podDirectory: pod)
         }
         try await listen(after: 0)
