@@ -137,7 +137,7 @@ let package = Package(
         tests("PodNetworkTests", ["PodNetwork", "KubeAPI", "Netlink", "LinuxSystem"]),
         tests("ClusterDNSTests", ["ClusterDNS", "KubeClient", "KubeTypes", "KubeAPI", "JSONTree", nioCore, nioPosix, logging]),
         tests("ServiceProxyTests", ["ServiceProxy", "Netlink", "LinuxSystem", "KubeClient", "KubeTypes", "KubeAPI", "JSONTree", logging]),
-        tests("RuntimeTests", ["Runtime", "ShimProtocol", "LinuxSystem", "Cgroups", "Images", "OCISpec", "JSONTree"]),
+        tests("RuntimeTests", ["Runtime", "ShimProtocol", "LinuxSystem", "BlockingCalls", "Cgroups", "Images", "OCISpec", "JSONTree"]),
         tests("KubeletTests", ["Kubelet", "Runtime", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", nioCore, nioPosix, nioHTTP1, logging]),
         tests("StorageTests", ["Storage"]),
         tests("APIServerTests", ["APIServer", "Storage", "KubeAPI", "JSONTree", "KubeHTTP", nioHTTP1]),

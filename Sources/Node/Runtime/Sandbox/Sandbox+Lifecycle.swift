@@ -37,7 +37,7 @@ extension Sandbox {
             try ledger.note(.mount, sharedMemory)
             for kind in ["net", "ipc", "uts", "user"] { try ledger.note(.pin, ShimLauncher.namespacePath(kind, in: pod)) }
             try ShimLauncher.launch(program: services.shimProgram, directory: pod, plan: plan)
-            shim = try ShimClient(podDirectory: pod)
+            shim = try ShimClient(podDirectory: pod, timeout: services.configuration.shimGreetingTimeout)
         }
         try await listen(after: 0)
         if !configuration.hostNetwork {
