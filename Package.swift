@@ -94,7 +94,9 @@ let package = Package(
         .executableTarget(
             name: "swiftlet-shim", dependencies: ["ShimProtocol", "LinuxSystem", "Cgroups", "CLinux"],
             path: "Sources/Node/swiftlet-shim",
-            swiftSettings: swift + [.unsafeFlags(staticExecutable)], linkerSettings: [.unsafeFlags(staticExecutable)]),
+            swiftSettings: swift + [.unsafeFlags(staticExecutable)],
+            // Stripped: two thirds of it are symbols that nobody reads on a node.
+            linkerSettings: [.unsafeFlags(staticExecutable), .unsafeFlags(["-Xlinker", "-s"], .when(configuration: .release))]),
         room("Node", "PodNetwork", ["KubeAPI", "KubeTypes", "KubeClient", "Netlink", "LinuxSystem", logging, "BlockingCalls"]),
         room("Node", "ClusterDNS", ["LinuxSystem", "KubeTypes", "KubeAPI", "KubeClient", "JSONTree", nioCore, nioPosix, logging]),
         room("Node", "ServiceProxy", ["Netlink", "LinuxSystem", "KubeTypes", "KubeAPI", "KubeClient", "JSONTree", logging]),

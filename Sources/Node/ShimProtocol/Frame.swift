@@ -67,6 +67,8 @@ public struct FrameReader: Sendable {
         let frame = Frame(kind: buffer[4], payload: Array(buffer[Frame.headerSize ..< Frame.headerSize + length]), descriptors: Array(descriptors.prefix(count)))
         buffer.removeFirst(Frame.headerSize + length)
         descriptors.removeFirst(count)
+        // One big plan must not stay in memory as long as the connection.
+        if buffer.isEmpty, buffer.capacity > 8192 { buffer = [] }
         return frame
     }
 }

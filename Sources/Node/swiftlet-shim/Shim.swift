@@ -95,8 +95,14 @@ final class Shim {
     }
 
     func run() throws(SystemError) {
+        var hasWorked = false
         while !isDone {
-            for event in try poller.wait() { handle(event.token, event.ready) }
+            // After a second of rest, what the heap still holds of plans and frames goes back to the kernel: most shims have
+            // nothing to do for days. Not at once: the next container's pages would be faulted in again.
+            let events = try poller.wait(milliseconds: hasWorked ? 1000 : -1)
+            if events.isEmpty, hasWorked { clinux_release_memory() }
+            hasWorked = !events.isEmpty
+            for event in events { handle(event.token, event.ready) }
         }
     }
 
