@@ -72,8 +72,8 @@ public enum ShimLauncher {
     /// Removes what a dead shim left in the kernel: its pinned namespaces. Idempotent.
     public static func cleanUp(directory: String) throws(ShimError) {
         do throws(SystemError) {
-            for kind in ["net", "ipc", "uts", "user"] {
-                let path = namespacePath(kind, in: directory)
+            // The mount that holds them goes first, and takes them along.
+            for path in ["\(directory)/ns"] + ["net", "ipc", "uts", "user"].map({ namespacePath($0, in: directory) }) {
                 do throws(SystemError) { try Mounts.unmount(path, detach: true) } catch {
                     if error.errno != 2, error.errno != 22 { throw error } // not there, not mounted
                 }

@@ -58,8 +58,11 @@ final class Shim {
         try Credentials.setChildSubreaper()
         try Mounts.changeDirectory(to: "/")
         _ = rawCall(Int32(SYS_umask), 0o022)
-        for signal in [SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGQUIT, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU] { Signals.ignore(signal) }
+        // Whoever started it may have ignored some, which containers would inherit. Blocked ones they do not: nothing is to be
+        // undone for each of them but the mask.
+        Signals.resetAll()
         signals = try Descriptors.signals([SIGCHLD])
+        try Signals.setMask(.max)
         timer = try Descriptors.timer()
         poller = try Poller()
 

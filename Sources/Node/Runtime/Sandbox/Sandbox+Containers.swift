@@ -44,7 +44,8 @@ extension Sandbox {
         let root = directories.root(container)
         let cgroupPath = "\(record.configuration.cgroupParent)/\(container)"
         try services.step(.createFailed, "make the directory of the root file system") {
-            try ledger.note(.directory, root, for: scope)
+            // Everything in one write, before the first deed.
+            try ledger.note([(.directory, root), (.cgroup, cgroupPath), (.directory, directories.planFile(id, container))], for: scope)
             try Files.makeDirectory(root, mode: 0o711, exclusive: true)
         }
         let places = try services.step(.createFailed, "make the cgroup") {
@@ -63,11 +64,10 @@ extension Sandbox {
             id: container, sandbox: id, configuration: configuration, imageID: image.id, state: .created, createdAt: Clocks.now(), startedAt: 0,
             stopSignal: resolved.stopSignal)
         try services.step(.createFailed, "write the launch plan") {
-            try ledger.note(.directory, directories.planFile(id, container), for: scope)
             try Files.writeAtomically(plan.bytes, to: directories.planFile(id, container), durable: false)
             try persist(new)
         }
-        containers[container] = Container(record: new)
+        containers[container] = Container(record: new, plan: plan)
     }
 
     private func seccompProgram(_ configuration: ContainerConfiguration, _ resolved: ResolvedContainer) throws -> [UInt8] {
@@ -108,7 +108,9 @@ extension Sandbox {
         guard case .created = found.record.state, !found.isStarting, !found.isRemoving else {
             throw RuntimeError(.wrongState, "container \(container) cannot be started: it has been started already")
         }
-        let plan = try plan(of: container)
+        let plan: ContainerPlan
+        if let made = found.plan { plan = made } else { plan = try self.plan(of: container) }
+        containers[container]?.plan = nil
         containers[container]?.isStarting = true
         do throws(RuntimeError) {
             let started = try await shim.start(plan)

@@ -33,9 +33,7 @@ extension Sandbox {
         }
         let plan = try makeCgroups()
         try services.step(.sandboxFailed, "start the shim") {
-            try ledger.note(.shim, pod)
-            try ledger.note(.mount, sharedMemory)
-            for kind in ["net", "ipc", "uts", "user"] { try ledger.note(.pin, ShimLauncher.namespacePath(kind, in: pod)) }
+            try ledger.note([(.shim, pod), (.mount, sharedMemory), (.mount, pod + "/ns")] + ["net", "ipc", "uts", "user"].map { (.pin, ShimLauncher.namespacePath($0, in: pod)) })
             try ShimLauncher.launch(program: services.shimProgram, directory: pod, plan: plan)
             shim = try ShimClient(podDirectory: pod, timeout: services.configuration.shimGreetingTimeout)
         }
@@ -82,6 +80,8 @@ extension Sandbox {
         for container in running { try await kill(container) }
         if let shim {
             try await shim.shutdown()
+            // It ends right after its answer; one that does not is killed by its lock below.
+            try services.step(.stopFailed, "wait for the end of the shim") { try shim.waitForEnd(milliseconds: 5000) }
             shim.close()
             self.shim = nil
         }

@@ -127,6 +127,13 @@ final class ShimClient: Sendable {
         }
     }
 
+    /// Returns when the shim's process has ended, or after a time. Blocks.
+    func waitForEnd(milliseconds: Int) throws(SystemError) {
+        let poller = try Poller()
+        try poller.add(connection.pidfd, .readable, token: 0)
+        _ = try poller.wait(milliseconds: milliseconds)
+    }
+
     /// Lets the shim go on alone.
     func close() { connection.close() }
 }
