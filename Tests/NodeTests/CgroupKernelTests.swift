@@ -1,4 +1,5 @@
 import Cgroups
+import Glibc
 import LinuxSystem
 import Testing
 
@@ -131,12 +132,24 @@ import Testing
         }
     }
 
-    @Test func cloneIntoTakesADirectory() throws {
-        for root in Self.roots {
-            try withCgroup(root) { cgroup in
-                try cgroup.create()
-                #expect(try (cgroup.openDirectory() != nil) == (root.version == .v2))
+    /// What `create` says is where it is, and a process gets into each directory by the ways that do not wait.
+    @Test(arguments: roots) func directoriesAreToldAndJoined(root: CgroupRoot) throws {
+        try withCgroup(root) { cgroup in
+            let made = try cgroup.create(.init(devices: DeviceRule.containerDefaults))
+            #expect(Set(made.all) == Set(cgroup.processFiles().map { String($0.dropLast("/cgroup.procs".count)) }))
+            #expect((made.v2 != nil) == Files.exists("\(root.mountPoint)/cgroup.procs") || root.version == .v1)
+            let join = made.v1.map { "echo 0 > \($0)/tasks" }.joined(separator: "; ")
+            let null = try openFile("/dev/null", .readWrite)
+            let pid = try Processes.spawn(
+                "/bin/sh", arguments: ["sh", "-ec", "\(join); exec sleep 1000"], environment: ["PATH=/bin:/usr/bin"], descriptors: [null.raw, null.raw, null.raw])
+            if !made.v1.isEmpty {
+                try eventually("joining") { try cgroup.processes() == [pid] && Files.readString("/proc/\(pid)/comm") == "sleep\n" }
+                #expect(try !cgroup.removeIfEmpty())
             }
+            try Processes.kill(pid, SIGKILL)
+            _ = try Processes.wait(.pid(pid), blocking: true)
+            try eventually("an empty cgroup is removed at once") { try cgroup.removeIfEmpty() }
+            #expect(!cgroup.exists)
         }
     }
 }

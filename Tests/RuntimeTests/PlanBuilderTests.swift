@@ -7,15 +7,19 @@ import Testing
 @Suite struct PlanBuilderTests {
     private static let v1 = CgroupPlaces(
         directories: ["/sys/fs/cgroup/cpu/n/c1", "/sys/fs/cgroup/memory/n/c1"], oomEvents: "/sys/fs/cgroup/memory/n/c1/memory.oom_control", version: .v1,
-        hierarchies: ["cpu", "memory"])
+        shown: [.init(hierarchy: "cpu", directory: "/sys/fs/cgroup/cpu/n/c1"), .init(hierarchy: "memory", directory: "/sys/fs/cgroup/memory/n/c1")])
     private static let v2 = CgroupPlaces(
-        directories: ["/sys/fs/cgroup/n/c1"], oomEvents: "/sys/fs/cgroup/n/c1/memory.events", version: .v2, hierarchies: ["n"])
+        directories: ["/sys/fs/cgroup/n/c1"], birth: "/sys/fs/cgroup/n/c1", oomEvents: "/sys/fs/cgroup/n/c1/memory.events", version: .v2)
 
-    private static func sandbox(_ change: (inout SandboxConfiguration) -> Void = { _ in }, userNamespace: UInt32? = nil) throws -> SandboxPlan {
+    private static let capable = HostAbilities(capabilities: .all(last: 40), openFiles: 20_000)
+
+    private static func sandbox(
+        _ change: (inout SandboxConfiguration) -> Void = { _ in }, userNamespace: UInt32? = nil, host: HostAbilities = capable
+    ) throws -> SandboxPlan {
         var configuration = SandboxConfiguration(uid: "u", namespace: "n", name: "p", hostname: "web-0", logDirectory: "/l", cgroupParent: "kubepods/podu")
         change(&configuration)
         let record = SandboxRecord(id: "u-0", configuration: configuration, state: .notReady, addresses: [], createdAt: 0, userNamespaceStart: userNamespace)
-        return try PlanBuilder.sandbox(record, shim: v2, initial: v1)
+        return try PlanBuilder.sandbox(record, shim: v2, initial: v1, host: host)
     }
 
     @Test func aPlainSandbox() throws {
@@ -62,23 +66,39 @@ import Testing
     }
 
     private static func container(
-        cgroup: CgroupPlaces, sandbox: (inout SandboxConfiguration) -> Void = { _ in }, change: (inout ContainerConfiguration) -> Void = { _ in }
+        cgroup: CgroupPlaces, host: HostAbilities = capable, sandbox: (inout SandboxConfiguration) -> Void = { _ in },
+        change: (inout ContainerConfiguration) -> Void = { _ in }
     ) throws -> ContainerPlan {
         var configuration = ContainerConfiguration(name: "web", image: "i", command: ["/bin/web"], logPath: "web/0.log")
         change(&configuration)
         var pod = SandboxConfiguration(uid: "u", namespace: "n", name: "p", hostname: "h", logDirectory: "/l", cgroupParent: "kubepods/podu")
         sandbox(&pod)
         let resolved = try ResolvedContainer.resolve(
-            configuration, image: ImageDefaults(), accounts: AccountFiles(passwd: nil, group: nil), pod: PodContext(hostname: "h"), host: HostAbilities(capabilities: .all(last: 40), openFiles: 20_000))
+            configuration, image: ImageDefaults(), accounts: AccountFiles(passwd: nil, group: nil), pod: PodContext(hostname: "h"), host: host)
         let prepared = PlanBuilder.Prepared(
-            id: "c1", layers: ["/l/2", "/l/1"], writable: "/c/c1", cgroup: cgroup, seccomp: [1, 2, 3, 4, 5, 6, 7, 8], logPath: "/l/web/0.log",
+            id: "c1", layersDirectory: "/l", layers: ["2", "1"], writable: "/c/c1", cgroup: cgroup, seccomp: [1, 2, 3, 4, 5, 6, 7, 8], logPath: "/l/web/0.log",
             logMaximumBytes: 7, logMaximumFiles: 3)
         return PlanBuilder.container(resolved, configuration: configuration, sandbox: pod, prepared: prepared)
     }
 
+    /// What the host refuses is not asked of it: every shim would send a note about it.
+    @Test func scoresThatCannotBeSetAreNotAskedFor() throws {
+        var capabilities = CapabilitySet.all(last: 40)
+        capabilities.bits &= ~(1 << 24)
+        let confined = HostAbilities(capabilities: capabilities, openFiles: 1024, lowestOOMScoreAdjustment: 100)
+        #expect(try Self.sandbox(host: confined).shimOOMScoreAdjustment == 100)
+        func score(_ host: HostAbilities, _ wanted: Int?) throws -> Int32? {
+            try Self.container(cgroup: Self.v2, host: host, change: { $0.resources.oomScoreAdjustment = wanted }).process.oomScoreAdjustment
+        }
+        #expect(try [-997, nil, 100, 500].map { try score(confined, $0) } == [100, 100, 100, 500])
+        #expect(try [-5000, -997, nil, 5000].map { try score(Self.capable, $0) } == [-1000, -997, 0, 1000])
+        #expect(Self.capable.limitation == nil)
+        #expect(confined.limitation?.hasPrefix("CAP_SYS_RESOURCE is missing: oom_score_adj of pods and their shims is not lowered below 100") == true)
+    }
+
     @Test func aPlainContainer() throws {
         let plan = try Self.container(cgroup: Self.v2)
-        #expect(plan.root == RootPlan(lower: ["/l/2", "/l/1"], writable: "/c/c1"))
+        #expect(plan.root == RootPlan(layersDirectory: "/l", lower: ["2", "1"], writable: "/c/c1", isVolatile: true))
         #expect(plan.devices == DevicePlan.standard)
         #expect(plan.mounts.first { $0.target == "/sys/fs/cgroup" }?.kind == .cgroup2)
         #expect(plan.mounts.first { $0.target == "/dev/shm" }?.kind == .sharedMemory)
@@ -107,9 +127,21 @@ import Testing
 
     @Test func shimsJoinOnlyWhatTheyMustLeave() {
         let all = ["blkio", "cpu,cpuacct", "devices", "freezer", "memory", "pids", "systemd", "unified"]
-        let places = CgroupPlaces(directories: all.map { "/c/\($0)/shims" }, oomEvents: "", version: .v1, hierarchies: all)
-        #expect(places.forShims.directories == ["/c/cpu,cpuacct/shims", "/c/memory/shims", "/c/pids/shims", "/c/systemd/shims"])
+        let places = CgroupPlaces(
+            directories: all.map { "/c/\($0)/shims" }, birth: "/c/unified/shims", oomEvents: "", version: .v1,
+            shown: all.dropLast().map { .init(hierarchy: $0, directory: "/c/\($0)/shims") })
+        #expect(places.forShims.directories == ["/c/cpu,cpuacct/shims", "/c/memory/shims", "/c/pids/shims", "/c/systemd/shims", "/c/unified/shims"])
+        #expect(places.forShims.birth == "/c/unified/shims")
         #expect(Self.v2.forShims == Self.v2)
+    }
+
+    @Test func placesAreThoseThatWereMade() throws {
+        let root = try CgroupRoot()
+        let made = CgroupDirectories(v1: ["\(root.mountPoint)/cpu,cpuacct/a/b", "\(root.mountPoint)/memory/a/b"], v2: "\(root.mountPoint)/unified/a/b", memory: "\(root.mountPoint)/memory/a/b")
+        let places = CgroupPlaces(made, root: root)
+        #expect(places.directories == made.all && places.birth == made.v2)
+        #expect(places.shown.map(\.hierarchy) == ["cpu,cpuacct", "memory"])
+        #expect(places.oomEvents.hasPrefix("\(root.mountPoint)/memory/a/b/memory."))
     }
 
     @Test func processNamespaces() throws {

@@ -1,5 +1,5 @@
 import LinuxSystem
-import ShimProtocol
+@testable import ShimProtocol
 import Testing
 
 @Suite struct FrameTests {
@@ -57,14 +57,58 @@ import Testing
         #expect(try ShimCommand(decoding: found[3].payload).request == .create(big))
     }
 
-    @Test func aMissingShimIsToldApart() throws {
+    private func withDirectory(_ body: (String) throws -> Void) throws {
         let directory = "/tmp/shimprotocol-\(UInt64.random(in: 0 ... .max))"
         try Files.makeDirectory(directory)
-        defer { try? Files.removeTree(directory) }
-        let error = #expect(throws: ShimError.self) { try ShimConnection.connect(directory: directory, onEvent: { _ in }, onClose: { _ in }) }
-        #expect(error?.code == .notRunning)
-        #expect(try !ShimLauncher.isAlive(directory: directory))
-        let missing = #expect(throws: ShimError.self) { try ShimLauncher.launch(program: "/nonexistent", directory: directory, plan: SandboxPlan()) }
-        #expect(missing?.cause == SystemError(operation: "spawn", errno: 2, path: "/nonexistent"))
+        defer { try? Files.removeTree(directory) } // the audit of the lane sees what stays
+        try body(directory)
+    }
+
+    private func connect(_ directory: String, _ timeout: Duration) throws(ShimError) -> ShimConnection {
+        try ShimConnection.connect(directory: directory, timeout: timeout, onEvent: { _ in }, onClose: { _ in })
+    }
+
+    @Test func aGreetingInPiecesIsRead() throws {
+        var hello = ShimHello()
+        (hello.version, hello.sandbox, hello.pid) = (1, "pod", 7)
+        let bytes = Frame(.hello, hello).bytes
+        let (left, right) = try UnixSockets.pair()
+        try right.setNonBlocking(true)
+        try left.writeAll(Array(bytes[..<5]))
+        // Half a greeting is none.
+        let error = #expect(throws: ShimError.self) { try Greeting(right, "/pod", .milliseconds(10)).read() }
+        #expect(error?.code == .silent && error?.message.contains("/pod") == true)
+        try left.writeAll(bytes) // what came of the first was used up
+        #expect(try Greeting(right, "/pod", .seconds(10)).read() == hello)
+        left.close()
+        #expect { try Greeting(right, "/pod", .seconds(10)).read() } throws: { ($0 as? ShimError)?.code == .disconnected }
+    }
+
+    /// A stopped shim: the kernel accepts for it.
+    @Test func silenceEndsAtTheTimeout() throws {
+        try withDirectory { (directory: String) throws in
+            let folder = try openFile(directory, [.path, .directory])
+            let listener = try UnixSockets.listen(ShimLauncher.socketName, in: folder, backlog: 1)
+            defer { listener.close() }
+            let before = Clocks.monotonic()
+            let error = #expect(throws: ShimError.self) { try connect(directory, .milliseconds(30)) }
+            #expect(error?.code == .silent && Clocks.monotonic() - before >= 30_000_000)
+            // Nobody accepts any more, and the queue is full: connect itself would wait.
+            var codes: [ShimError.Code?] = []
+            for _ in 0..<4 {
+                do throws(ShimError) { _ = try connect(directory, .milliseconds(1)) } catch { codes.append(error.code) }
+            }
+            #expect(codes == [.silent, .silent, .silent, .silent])
+        }
+    }
+
+    @Test func aMissingShimIsToldApart() throws {
+        try withDirectory { (directory: String) throws in
+            let error = #expect(throws: ShimError.self) { try connect(directory, .seconds(5)) }
+            #expect(error?.code == .notRunning)
+            #expect(try !ShimLauncher.isAlive(directory: directory))
+            let missing = #expect(throws: ShimError.self) { try ShimProgram("/nonexistent") }
+            #expect(missing?.cause?.path == "/nonexistent" && [1, 2].contains(missing?.cause?.errno), "EPERM without root")
+        }
     }
 }

@@ -22,7 +22,7 @@ enum Samples {
     static var container: ContainerPlan {
         var plan = ContainerPlan()
         plan.id = "abc"
-        plan.root = RootPlan(lower: ["/l/1", "/l/2"], writable: "/w", readOnly: true)
+        plan.root = RootPlan(layersDirectory: "/l", lower: ["1", "2"], writable: "/w", isVolatile: true, readOnly: true)
         plan.root.directory = "/d"
         var mount = MountPlan(.tmpfs, target: "/dev", source: "x", readOnly: true, options: [KeyValue("size", "64k"), KeyValue("flag")])
         (mount.descriptor, mount.noSetUID, mount.noDevices, mount.noExecute, mount.recursive, mount.recursiveReadOnly, mount.idMapped) = (3, true, true, true, true, true, true)
@@ -38,6 +38,7 @@ enum Samples {
         plan.pidNamespace = .pod
         plan.newCgroupNamespace = true
         plan.cgroups = ["/sys/fs/cgroup/a", "/sys/fs/cgroup/b"]
+        plan.birthCgroup = "/sys/fs/cgroup/b"
         plan.oomEventsPath = "/sys/fs/cgroup/a/memory.events"
         plan.log = LogPlan(path: "/var/log/x", maximumSize: 1000, maximumFiles: 3)
         return plan
@@ -54,6 +55,7 @@ enum Samples {
         plan.sysctls = [KeyValue("net.ipv4.ip_unprivileged_port_start", "0")]
         plan.sharedMemorySize = 64 << 20
         (plan.shimCgroups, plan.initCgroups, plan.shimOOMScoreAdjustment) = (["/a"], ["/b"], -998)
+        (plan.shimBirthCgroup, plan.initBirthCgroup) = ("/a", "/b")
         return plan
     }
 
@@ -79,7 +81,7 @@ enum Samples {
     }
 
     static var requests: [ShimRequest] {
-        [.create(container), .start(container: "c"), .kill(container: "c", signal: 15), .delete(container: "c"), .exec(exec),
+        [.create(container), .run(container), .start(container: "c"), .kill(container: "c", signal: 15), .delete(container: "c"), .exec(exec),
          .killExec(id: 3, signal: 9), .attach(container: "c", input: true, output: false, errorOutput: true),
          .resize(container: "c", columns: 80, rows: 25), .reopenLog(container: "c"), .status, .subscribe(after: 5),
          .acknowledge(upTo: .max), .shutdown]

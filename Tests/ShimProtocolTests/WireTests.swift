@@ -20,7 +20,7 @@ import Testing
         (hello.version, hello.sandbox, hello.pid, hello.initPID, hello.lastEvent) = (1, "pod", 2, 3, 4)
         try roundTrip(hello)
         let container = ShimContainer(id: "c", state: .running, pid: 5, startedAt: 6, exit: Samples.exit)
-        try roundTrip(ShimReply(7, failure: ShimFailure(step: "state", errno: 1, path: "p", message: "m"), pid: 8, containers: [container]))
+        try roundTrip(ShimReply(7, failure: ShimFailure(step: "state", errno: 1, path: "p", message: "m"), pid: 8, containers: [container], startedAt: 9))
         for message in [ContainerPlan().bytes, SandboxPlan().bytes, ExecPlan().bytes] { #expect(message.count <= 64, "defaults are not written") }
     }
 
@@ -28,6 +28,13 @@ import Testing
         let command = try ShimCommand(decoding: ShimCommand(42, request).bytes)
         #expect(command.requestID == 42)
         #expect(command.request == request)
+    }
+
+    @Test func anOlderShimIsGivenAbsoluteLayers() {
+        let plan = RootPlan(layersDirectory: "/data/layers", lower: ["b", "a"], writable: "/w", readOnly: true)
+        #expect(plan.understood(byVersion: 1) == RootPlan(lower: ["/data/layers/b", "/data/layers/a"], writable: "/w", readOnly: true))
+        #expect(plan.understood(byVersion: 2) == plan)
+        #expect(RootPlan(directory: "/d").understood(byVersion: 1) == RootPlan(directory: "/d"))
     }
 
     @Test func defaultsThatAreNotZeroSurvive() throws {

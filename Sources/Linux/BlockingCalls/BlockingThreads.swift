@@ -40,12 +40,12 @@ public final class BlockingThreads: TaskExecutor, @unchecked Sendable { // all s
         let job = UnownedJob(job)
         pthread_mutex_lock(mutex)
         jobs.append(job)
-        if idle > 0 {
-            pthread_cond_signal(condition)
-        } else if threads < maximum {
-            startThread()
-        }
+        // A thread that has been woken counts as idle until it runs: there must be one for every job that waits.
+        let hasIdle = idle >= jobs.count - head
+        if !hasIdle, threads < maximum { startThread() }
         pthread_mutex_unlock(mutex)
+        // After the mutex: the thread would wake up only to wait for it.
+        if hasIdle { pthread_cond_signal(condition) }
     }
 
     /// With the mutex held. If no thread can be made, the ones there are will come to the job; with none at all, the caller runs it.

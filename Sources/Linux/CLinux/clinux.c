@@ -1,6 +1,7 @@
 #include "clinux.h"
 #include <errno.h>
 #include <linux/sched.h>
+#include <malloc.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -165,3 +166,5 @@ long clinux_spawn(const char *path, char *const argv[], char *const envp[], cons
     posix_spawn_file_actions_destroy(&actions);
     return error ? -(long)error : pid;
 }
+
+void clinux_release_memory(void) { malloc_trim(0); }

@@ -34,14 +34,15 @@ extension Cgroup {
         guard let directory = directory(.freezer) else {
             throw CgroupError(.controllerUnavailable, "expected the cgroup controller freezer, found it not mounted")
         }
-        try FreezerController.set(frozen: frozen, in: directory, root.version, until: end)
+        try FreezerController.set(frozen: frozen, in: directory, root.version(of: .freezer), until: end)
     }
 
-    /// Thaws this cgroup and every one inside it: on v1 a child can have been frozen by itself.
+    /// Thaws this cgroup and every one inside it: on v1 a child can have been frozen by itself, there or in the v2 beside it.
     private func thawAll() throws(CgroupError) {
-        guard root.version == .v1, let top = directory(.freezer) else { return try setFrozen(false, Deadline(after: .milliseconds(500))) }
+        guard root.version == .v1 else { return try setFrozen(false, Deadline(after: .milliseconds(500))) }
         do throws(SystemError) {
-            try Self.thawTree(top)
+            if let top = root.hierarchies[.freezer] { try Self.thawTree(directory(in: top)) }
+            if let unified = root.unified { _ = try ControlFile.writeIfPresent("0", to: directory(in: unified) + "/cgroup.freeze") }
         } catch {
             throw CgroupError(error)
         }

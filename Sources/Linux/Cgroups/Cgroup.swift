@@ -1,6 +1,6 @@
 internal import CLinux
 internal import Glibc
-public import LinuxSystem
+internal import LinuxSystem
 
 /// One cgroup of a node: a directory on v2, one in each hierarchy on v1. A value; the kernel holds the state.
 ///
@@ -22,9 +22,7 @@ public struct Cgroup: Sendable, Hashable {
     func directory(in hierarchy: String) -> String { path.isEmpty ? hierarchy : "\(hierarchy)/\(path)" }
 
     /// v2: the directory, whatever the controller; v1: that in the controller's hierarchy, nil if the host has none.
-    func directory(_ controller: CgroupController) -> String? {
-        root.version == .v2 ? directory(in: root.mountPoint) : root.hierarchies[controller].map(directory(in:))
-    }
+    func directory(_ controller: CgroupController) -> String? { root.hierarchy(controller).map(directory(in:)) }
 
     /// Every directory this cgroup could have, each hierarchy once, in a stable order.
     var directories: [String] {
@@ -36,69 +34,7 @@ public struct Cgroup: Sendable, Hashable {
     /// True if it exists in any hierarchy.
     public var exists: Bool { directories.contains(where: ControlFile.exists) }
 
-    // MARK: Making and changing
-
-    /// Makes the cgroup and its parents, and sets the limits. Idempotent.
-    /// - Throws: ``CgroupError``; what was made stays, for ``remove(deadline:)``.
-    public func create(_ resources: CgroupResources = .init()) throws(CgroupError) {
-        do throws(SystemError) {
-            switch root.version {
-            case .v1: try createV1(resources)
-            case .v2: try createV2()
-            }
-        } catch {
-            throw CgroupError(error)
-        }
-        try update(resources)
-    }
-
-    private func createV1(_ resources: CgroupResources) throws(SystemError) {
-        let needed = resources.neededControllers
-        var made = Set<String>()
-        for (controller, hierarchy) in root.hierarchies where controller.isAlwaysMade || needed.contains(controller) {
-            guard made.insert(hierarchy).inserted else { continue }
-            var directory = hierarchy
-            for component in components {
-                directory += "/" + component
-                try Files.makeDirectory(directory)
-                if controller == .cpuset { try CpusetController.inherit(into: directory) }
-            }
-        }
-        if let unified = root.unified {
-            var directory = unified
-            for component in components {
-                directory += "/" + component
-                try Files.makeDirectory(directory)
-            }
-        }
-    }
-
-    /// Controllers are handed down from the top: a directory has the files of a controller only if its parent enables it.
-    private func createV2() throws(SystemError) {
-        let wanted = CgroupController.v2.filter(root.offered.contains)
-        var directory = root.mountPoint
-        for component in components {
-            try Self.enable(wanted, in: directory)
-            directory += "/" + component
-            try Files.makeDirectory(directory)
-        }
-    }
-
-    private static func enable(_ wanted: [CgroupController], in directory: String) throws(SystemError) {
-        let file = directory + "/cgroup.subtree_control"
-        let enabled = try ControlFile.read(file).split(separator: " ")
-        let available = try ControlFile.read(directory + "/cgroup.controllers").split(separator: " ")
-        let missing = wanted.map(\.rawValue).filter { name in
-            !enabled.contains { $0 == name } && available.contains { $0 == name }
-        }
-        guard !missing.isEmpty else { return }
-        do throws(SystemError) {
-            try ControlFile.write(missing.map { "+" + $0 }.joined(separator: " "), to: file)
-        } catch {
-            // The no-internal-process rule: say what it means, the errno does not.
-            throw error.errno == EBUSY ? error.during("enable controllers while processes are in the parent cgroup") : error
-        }
-    }
+    // MARK: Changing
 
     /// Sets the limits that are not nil.
     /// - Throws: ``CgroupError`` `controllerUnavailable`, `invalidValue` or `kernelRefused`
@@ -114,7 +50,7 @@ public struct Cgroup: Sendable, Hashable {
                 case .memory: try MemoryController.apply(resources, in: directory, root.version)
                 case .pids: try PidsController.apply(resources, in: directory)
                 case .hugetlb: try HugetlbController.apply(resources, in: directory, root.version)
-                case .devices: try DevicesController.apply(resources, in: directory, root.version)
+                case .devices: try DevicesController.apply(resources, in: directory, root.version(of: .devices))
                 case .cpuacct, .freezer, .systemd: break
                 }
             } catch {
@@ -123,21 +59,18 @@ public struct Cgroup: Sendable, Hashable {
         }
     }
 
+    /// Keeps what the kernel switches on for the first cgroup with restricted devices switched on, as long as this one exists;
+    /// for a cgroup that lives long and restricts nothing.
+    public func keepDeviceProgramsActive() throws(CgroupError) {
+        guard root.usesDevicePrograms, let directory = directory(.devices) else { return }
+        do throws(SystemError) { try DeviceProgram.hold(in: directory) } catch { throw CgroupError(error) }
+    }
+
     // MARK: Joining
 
     /// The files into which a process writes `0` to move itself here, those that exist now.
     public func processFiles() -> [String] {
         directories.map { $0 + "/cgroup.procs" }.filter(ControlFile.exists)
-    }
-
-    /// v2: the directory, opened for `CLONE_INTO_CGROUP`; nil on v1.
-    public func openDirectory() throws(CgroupError) -> FileDescriptor? {
-        guard root.version == .v2 else { return nil }
-        do throws(SystemError) {
-            return try openFile(directory(in: root.mountPoint), [.path, .directory])
-        } catch {
-            throw CgroupError(error)
-        }
     }
 
     /// Moves a process here.
@@ -161,14 +94,34 @@ public struct Cgroup: Sendable, Hashable {
         }
     }
 
+    /// Removes the cgroup if it has neither processes nor cgroups inside, by no more than one call for each hierarchy.
+    /// - Returns: false if something is in it; a part of its directories may be gone then.
+    public func removeIfEmpty() throws(CgroupError) -> Bool {
+        for directory in directories {
+            let result = Self.removeDirectory(directory)
+            if result == -Int(EBUSY) || result == -Int(ENOTEMPTY) { return false }
+            guard result == 0 else { throw CgroupError(SystemError(operation: "rmdir", errno: Int32(-result), path: directory)) }
+        }
+        return true
+    }
+
+    /// 0 also if it is not there, or a negative errno.
+    private static func removeDirectory(_ directory: String) -> Int {
+        let result = directory.withCString { rawCall(Int32(SYS_unlinkat), Int(AT_FDCWD), $0.argument, Int(AT_REMOVEDIR)) }
+        return result == -Int(ENOENT) ? 0 : result
+    }
+
     private static func remove(_ directory: String, until end: Deadline) throws(CgroupError) {
-        for name in ControlFile.directories(in: directory) { try remove("\(directory)/\(name)", until: end) }
         var pause: UInt32 = 200
         while true {
-            let result = directory.withCString { rawCall(Int32(SYS_unlinkat), Int(AT_FDCWD), $0.argument, Int(AT_REMOVEDIR)) }
-            if result == 0 || result == -Int(ENOENT) { return }
+            let result = removeDirectory(directory)
+            if result == 0 { return }
             let error = SystemError(operation: "rmdir", errno: Int32(-result), path: directory)
-            guard error.errno == EBUSY else { throw CgroupError(error) }
+            guard error.errno == EBUSY || error.errno == ENOTEMPTY else { throw CgroupError(error) }
+            // The kernel has one word for children and for processes.
+            let children = ControlFile.directories(in: directory)
+            for name in children { try remove("\(directory)/\(name)", until: end) }
+            if !children.isEmpty { continue }
             guard !end.hasPassed else {
                 throw CgroupError(.timedOut, "expected \(directory) to be empty, found it busy", cause: error)
             }

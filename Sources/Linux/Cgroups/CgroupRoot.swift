@@ -7,9 +7,6 @@ public enum CgroupController: String, Sendable, Hashable, CaseIterable {
     /// counts it to the service.
     case systemd
 
-    /// Made with every cgroup. The others only when a limit of theirs is set: a cpuset costs a millisecond to make.
-    var isAlwaysMade: Bool { self != .cpuset && self != .hugetlb }
-
     static let v2: [CgroupController] = [.cpuset, .cpu, .memory, .pids, .hugetlb]
 }
 
@@ -25,9 +22,11 @@ public struct CgroupRoot: Sendable, Hashable {
     public let prefix: String
     /// v1: each controller's hierarchy, absolute. v2: empty.
     let hierarchies: [CgroupController: String]
-    /// v1 with an empty v2 beside it (systemd's hybrid layout): where that is mounted. It has no controllers for us, but
-    /// `cgroup.kill` and tracking.
+    /// v1 with an empty v2 beside it (systemd's hybrid layout): where that is mounted. It has no controllers for us, but what
+    /// v2 has without any: `cgroup.kill`, `cgroup.freeze`, device programs, and tracking by systemd.
     let unified: String?
+    /// v1: devices are restricted by programs in ``unified``: one call instead of a line for each rule, and a hierarchy less.
+    let usesDevicePrograms: Bool
     /// v2: the controllers this root offers.
     let offered: Set<CgroupController>
 
@@ -41,6 +40,7 @@ public struct CgroupRoot: Sendable, Hashable {
                 version = .v2
                 hierarchies = [:]
                 unified = nil
+                usesDevicePrograms = true
                 offered = Set(names.split(separator: " ").compactMap { CgroupController(rawValue: String($0)) })
                 return
             }
@@ -60,12 +60,37 @@ public struct CgroupRoot: Sendable, Hashable {
         version = .v1
         self.hierarchies = hierarchies
         unified = ControlFile.exists(mountPoint + "/unified/cgroup.controllers") ? mountPoint + "/unified" : nil
-        offered = Set(hierarchies.keys)
+        usesDevicePrograms = unified != nil && DeviceProgram.isSupported
+        offered = Set(hierarchies.keys).union(unified == nil ? [] : [.freezer]).union(usesDevicePrograms ? [.devices] : [])
+    }
+
+    /// Which interface a controller has: on v1 with a v2 beside it, the v2 one where that needs no controller.
+    func version(of controller: CgroupController) -> Version {
+        guard version == .v1, unified != nil else { return version }
+        return controller == .freezer || controller == .devices && usesDevicePrograms ? .v2 : .v1
+    }
+
+    /// The hierarchy of a controller, absolute; nil if the host has none.
+    func hierarchy(_ controller: CgroupController) -> String? {
+        if version == .v2 { return mountPoint }
+        return version(of: controller) == .v2 ? unified : hierarchies[controller]
     }
 
     /// The controllers the host offers. v2 has devices (BPF) and freezer built in.
     public var controllers: Set<CgroupController> {
         version == .v1 ? offered : offered.union([.devices, .freezer])
+    }
+
+    /// v1: true if a cgroup gets a directory in the controller's hierarchy. Each one costs a tenth of a millisecond to make,
+    /// to join and to remove, a cpuset ten times that: only what has a limit, is counted, or has no better place in v2.
+    func isMade(_ controller: CgroupController, _ needed: [CgroupController], tracked: Bool) -> Bool {
+        switch controller {
+        case .cpu, .cpuacct, .memory, .pids: true
+        case .freezer: version(of: .freezer) == .v1
+        case .devices: version(of: .devices) == .v1 && needed.contains(.devices)
+        case .cpuset, .hugetlb: needed.contains(controller)
+        case .systemd: tracked
+        }
     }
 
     /// A cgroup below the root; nothing is made yet.

@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 internal import LinuxSystem
+internal import Synchronization
 
 /// v2 has no files for devices: a BPF program of type CGROUP_DEVICE is asked for every open and mknod.
 enum DeviceProgram {
@@ -80,7 +81,7 @@ enum DeviceProgram {
         let old = try attached(to: cgroup, directory)
         let allowsEverything = rules.contains { $0.kind == .all && $0.major == nil && $0.minor == nil && $0.access == .all }
         if !allowsEverything {
-            let program = try load(assemble(rules))
+            let program = try loaded(rules)
             // BPF_F_ALLOW_MULTI: a container manager inside may add programs of its own below.
             try call("BPF_PROG_ATTACH", 8, directory, [UInt32(cgroup.raw), UInt32(program.raw), deviceAttachment, 2, 0])
         }
@@ -90,8 +91,34 @@ enum DeviceProgram {
         }
     }
 
+    /// True if this process may load such programs, and the kernel has them.
+    static let isSupported = (try? load(assemble(DeviceRule.everything))) != nil // whatever the reason: v1's files do it then
+
+    /// Attaches a program that allows everything. While any program is attached anywhere, attaching and removing others does
+    /// not make the kernel patch its code, which interrupts every CPU.
+    static func hold(in directory: String) throws(SystemError) {
+        let cgroup = try openFile(directory, [.readOnly, .directory])
+        guard try attached(to: cgroup, directory).isEmpty else { return }
+        let program = try loaded(DeviceRule.everything)
+        try call("BPF_PROG_ATTACH", 8, directory, [UInt32(cgroup.raw), UInt32(program.raw), deviceAttachment, 2, 0])
+    }
+
     /// BPF_CGROUP_DEVICE
     private static let deviceAttachment: UInt32 = 6
+
+    /// Programs of rules that were used before: nearly every container has the same, and the kernel takes a tenth of a
+    /// millisecond to verify one. They stay loaded as long as this process lives.
+    private static let known = Mutex<[[DeviceRule]: FileDescriptor]>([:])
+
+    private static func loaded(_ rules: [DeviceRule]) throws(SystemError) -> FileDescriptor {
+        if let program = known.withLock({ $0[rules] }) { return program }
+        let program = try load(assemble(rules))
+        known.withLock { known in
+            if known.count >= 16 { known = [:] }
+            known[rules] = program
+        }
+        return program
+    }
 
     private static func load(_ program: [Instruction]) throws(SystemError) -> FileDescriptor {
         let bytes = bytes(program)

@@ -6,7 +6,16 @@ enum DevicesController {
         guard let rules = resources.devices else { return }
         switch version {
         case .v1:
-            for command in commands(rules) { try ControlFile.write(command.value, to: "\(directory)/\(command.file)") }
+            // One write is one rule, but the file need not be opened for each.
+            var open: [String: FileDescriptor] = [:]
+            for command in commands(rules) {
+                let path = "\(directory)/\(command.file)"
+                let file = if let file = open[path] { file } else { try openFile(path, .writeOnly) }
+                open[path] = file
+                do throws(SystemError) { try file.writeAll(Array(command.value.utf8)) } catch {
+                    throw SystemError(operation: "write \"\(command.value)\" to", errno: error.errno, path: path)
+                }
+            }
         case .v2:
             try DeviceProgram.attach(rules, to: directory)
         }

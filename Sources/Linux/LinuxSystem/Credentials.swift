@@ -32,10 +32,12 @@ public enum Credentials {
 
     /// Drops every capability from the bounding set that is not in `keep`.
     public static func limitBounding(to keep: UInt64) throws(SystemError) {
-        for capability in 0..<64 {
-            let present = rawCall(Int32(SYS_prctl), 23, capability)
-            if present < 0 { return } // EINVAL: past the last capability of this kernel
-            if present == 1, keep & (1 << UInt64(capability)) == 0 { try control(24, capability, name: "prctl PR_CAPBSET_DROP") }
+        for capability in 0..<64 where keep & (1 << UInt64(capability)) == 0 {
+            let result = rawCall(Int32(SYS_prctl), 24, capability)
+            if result == -Int(EINVAL) { return } // past the last capability of this kernel
+            // EPERM: without CAP_SETPCAP nothing can be dropped, not even what is not there.
+            if result == -Int(EPERM), rawCall(Int32(SYS_prctl), 23, capability) == 0 { continue }
+            _ = try systemCall("prctl PR_CAPBSET_DROP") { result }
         }
     }
 

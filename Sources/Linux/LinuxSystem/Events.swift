@@ -74,12 +74,6 @@ public enum Signals {
             _ = withUnsafePointer(to: &action) { rawCall(Int32(SYS_rt_sigaction), signal, $0.argument, 0, 8) } // SIGKILL and SIGSTOP refuse
         }
     }
-
-    /// Ignores a signal in this process.
-    public static func ignore(_ signal: Int32) {
-        var action: (UInt64, UInt64, UInt64, UInt64) = (1, 0, 0, 0)
-        _ = withUnsafePointer(to: &action) { rawCall(Int32(SYS_rt_sigaction), Int(signal), $0.argument, 0, 8) } // cannot fail for a valid number
-    }
 }
 
 /// What epoll reports or is asked for.

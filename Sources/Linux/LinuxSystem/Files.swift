@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Synchronization
 
 /// Whole-file and directory operations, each relative to `directory` (or the working directory).
 public enum Files {
@@ -34,13 +35,17 @@ public enum Files {
         do throws(SystemError) { try file.writeAll(bytes) } catch { throw SystemError(operation: error.operation, errno: error.errno, path: path) }
     }
 
+    /// Unlike any other process's, alive or dead.
+    private static let temporaryPrefix = String(UInt64.random(in: 0 ... .max), radix: 36)
+    private static let temporaryCount = Atomic<UInt64>(0)
+
     /// Creates or replaces a file so that a reader, or a power cut, sees the old bytes or the new, never a mixture:
     /// temporary file, fsync, rename, fsync of the directory.
     /// - Parameter durable: false skips both fsyncs (for files that need not outlive the machine).
     public static func writeAtomically(
         _ bytes: [UInt8], to path: String, mode: UInt32 = 0o600, at directory: FileDescriptor? = nil, durable: Bool = true
     ) throws(SystemError) {
-        let temporary = "\(path).\(getpid()).\(UInt32.random(in: 0 ... .max)).tmp"
+        let temporary = "\(path).\(temporaryPrefix).\(temporaryCount.add(1, ordering: .relaxed).newValue).tmp"
         let file = try openFile(temporary, [.writeOnly, .create, .exclusive, .noFollow], mode: mode, at: directory)
         do throws(SystemError) {
             try file.writeAll(bytes)

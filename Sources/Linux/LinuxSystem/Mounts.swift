@@ -126,13 +126,13 @@ public enum Mounts {
     }
 
     /// pivot_root(2) of `root` onto itself and detaching of the old root: afterwards `/` is `root` and nothing of the host is left.
+    /// No mount of the calling namespace may be shared (make `/` a slave, recursively, before), or the host's would go too.
     public static func pivot(to root: FileDescriptor) throws(SystemError) {
         let old = try openFile("/", [.readOnly, .directory])
         try changeDirectory(to: root)
         _ = try systemCall("pivot_root") { ".".withCString { rawCall(Int32(SYS_pivot_root), $0.argument, $0.argument) } }
         try changeDirectory(to: old)
-        // The old root lies on top of the new one: cut it off without telling the host.
-        try mount(nil, at: ".", flags: [.slave, .recursive])
+        // The old root lies on top of the new one: cut it off.
         try unmount(".", detach: true)
         try changeDirectory(to: "/")
     }

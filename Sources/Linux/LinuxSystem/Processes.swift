@@ -92,8 +92,8 @@ public enum Processes {
         return pid == 0 ? nil : (Int32(pid), FileDescriptor(owning: pidfd))
     }
 
-    /// Threads of this process, from `/proc/self/task`.
-    public static func threadCount() throws(SystemError) -> Int { try Files.list("/proc/self/task").count }
+    /// Threads of this process: `/proc/self/task` has a link for each, and two of its own.
+    public static func threadCount() throws(SystemError) -> Int { Int(try Files.status("/proc/self/task").links) - 2 }
 
     /// The process group, session or thread is none of the caller's: _exit(2) without atexit handlers.
     public static func exitNow(_ code: Int32) -> Never { _exit(code) }

@@ -26,8 +26,12 @@ public enum UnixSockets {
     }
 
     /// Connects to the socket `name` in a directory.
-    public static func connect(_ name: String, in directory: FileDescriptor, kind: Kind = .stream) throws(SystemError) -> FileDescriptor {
+    /// - Parameter nonBlocking: EAGAIN instead of waiting where the listener's queue is full.
+    public static func connect(
+        _ name: String, in directory: FileDescriptor, kind: Kind = .stream, nonBlocking: Bool = false
+    ) throws(SystemError) -> FileDescriptor {
         let socket = try make(kind)
+        if nonBlocking { try socket.setNonBlocking(true) }
         _ = try systemCall("connect", path: name) { Int(clinux_connect_unix(socket.raw, "/proc/self/fd/\(directory.raw)/\(name)")) }
         return socket
     }

@@ -1,6 +1,7 @@
 import Images
 import LinuxSystem
 import OCISpec
+import Synchronization
 
 extension NodeRuntime {
     public func image(_ reference: String) async throws -> ImageStatus? {
@@ -22,17 +23,22 @@ extension NodeRuntime {
     }
 
     /// What a container needs of its image.
-    func prepare(_ reference: String) async throws(RuntimeError) -> PreparedImage {
+    func prepare(_ reference: String) throws(RuntimeError) -> PreparedImage {
         do {
-            return try await blocking {
-                guard let image = try self.images.find(reference) else {
-                    throw RuntimeError(.imageNotFound, "image \"\(reference)\" is not on this node")
-                }
-                let root = try self.images.root(of: image)
-                return PreparedImage(
-                    id: image.id, layers: image.layerDirectories.map { "\(self.images.layersDirectory)/\($0)" }, defaults: ImageDefaults(image.config),
-                    accounts: AccountFiles(passwd: try root.read("/etc/passwd"), group: try root.read("/etc/group")))
+            guard let image = try images.find(reference) else {
+                throw RuntimeError(.imageNotFound, "image \"\(reference)\" is not on this node")
             }
+            // An id is a digest: what it stands for never changes, but where its layers lie can, if it went and came again.
+            if let known = prepared.withLock({ $0[image.id] }), known.layers == image.layerDirectories { return known }
+            let root = try images.root(of: image)
+            let new = PreparedImage(
+                id: image.id, layersDirectory: images.layersDirectory, layers: image.layerDirectories, defaults: ImageDefaults(image.config),
+                accounts: AccountFiles(passwd: try root.read("/etc/passwd"), group: try root.read("/etc/group")))
+            prepared.withLock { prepared in
+                if prepared.count >= 64 { prepared = [:] }
+                prepared[image.id] = new
+            }
+            return new
         } catch {
             throw services.fail(.createFailed, "read image \"\(reference)\"", error)
         }

@@ -5,6 +5,7 @@ import Cgroups
 import Glibc
 import LinuxSystem
 import Seccomp
+import ShimProtocol
 import Synchronization
 
 /// The containers and pods of this host: ``ContainerRuntime`` over shims, cgroups and unpacked images.
@@ -20,6 +21,8 @@ public final class NodeRuntime: ContainerRuntime, ImageService {
         var owners: [String: String] = [:]
     }
     private let registry = Mutex(Registry())
+    /// What containers need of the images that were used last, by id.
+    let prepared = Mutex<[String: PreparedImage]>([:])
 
     /// - Throws: ``RuntimeError`` if the directories or the shim's program cannot be used.
     public init(configuration: RuntimeConfiguration, images: ImageStore, network: any SandboxNetwork, logger: Logger) throws(RuntimeError) {
@@ -31,12 +34,13 @@ public final class NodeRuntime: ContainerRuntime, ImageService {
                 throw SystemError(operation: "find the program swiftlet-shim", errno: EACCES, path: configuration.shimPath)
             }
             let shims = try configuration.cgroupRoot.cgroup(configuration.shimCgroup)
-            try shims.create()
+            let places = CgroupPlaces(try shims.create(tracked: true), root: configuration.cgroupRoot)
+            try shims.keepDeviceProgramsActive()
             services = RuntimeServices(
                 configuration: configuration, directories: directories, images: images, network: network, hub: RuntimeEventHub(),
                 ranges: UserNamespaceRanges(first: configuration.userNamespaceFirstID, count: configuration.userNamespaceCount),
                 cleaner: HostCleaner(cgroupRoot: configuration.cgroupRoot, network: network, logger: logger),
-                shimCgroup: CgroupPlaces(shims).forShims, seccomp: SeccompCompiler(), threads: BlockingThreads(),
+                shimCgroup: places.forShims, shimProgram: try ShimProgram(configuration.shimPath), seccomp: SeccompCompiler(), threads: BlockingThreads(),
                 host: try HostAbilities.current(), logger: logger)
         } catch {
             throw RuntimeError(.sandboxFailed, "prepare the runtime: \(error)", step: "prepare the runtime", errno: (error as? SystemError)?.errno ?? 0)
@@ -47,6 +51,7 @@ public final class NodeRuntime: ContainerRuntime, ImageService {
 
     /// Adopts running pods, takes back what was half made. One sandbox that cannot be adopted does not keep the others.
     public func start() async throws {
+        if let limitation = services.host.limitation { services.logger.warning("\(limitation)") }
         try await blocking {
             let ids = Set(try NodeDirectories.names(in: self.services.directories.ledgers)).union(try NodeDirectories.names(in: self.services.directories.pods))
             await withTaskGroup(of: Void.self) { group in
@@ -174,8 +179,7 @@ public final class NodeRuntime: ContainerRuntime, ImageService {
 
     public func createContainer(in sandbox: String, _ configuration: ContainerConfiguration) async throws -> String {
         guard let found = self.sandbox(sandbox) else { throw RuntimeError(.notFound, "sandbox \(sandbox) does not exist") }
-        let image = try await prepare(configuration.image)
-        let container = try await blocking { try await found.create(configuration, image: image) }
+        let container = try await blocking { try await found.create(configuration, image: self.prepare(configuration.image)) }
         registry.withLock { $0.owners[container] = sandbox }
         return container
     }

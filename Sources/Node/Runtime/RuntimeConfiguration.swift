@@ -24,11 +24,14 @@ public struct RuntimeConfiguration: Sendable {
     public var logMaximumBytes: UInt64
     /// Rotated log files kept beside the current one.
     public var logMaximumFiles: UInt32
+    /// How long a running shim may stay silent when an agent connects to it, before it is taken for dead and its pod with it.
+    /// A shim answers from memory: only one that is stopped, or a machine that hardly moves, needs seconds.
+    public var shimGreetingTimeout: Duration
 
     public init(
         dataDirectory: String = "/var/lib/swiftlet", runDirectory: String = "/run/swiftlet", cgroupRoot: CgroupRoot, shimCgroup: String = "shims",
         podCgroup: String = "kubepods", shimPath: String, seccompProfileDirectory: String? = nil, userNamespaceFirstID: UInt32 = 0x7000_0000, userNamespaceCount: UInt32 = 4096,
-        logMaximumBytes: UInt64 = 10 << 20, logMaximumFiles: UInt32 = 5
+        logMaximumBytes: UInt64 = 10 << 20, logMaximumFiles: UInt32 = 5, shimGreetingTimeout: Duration = .seconds(10)
     ) {
         self.dataDirectory = dataDirectory
         self.runDirectory = runDirectory
@@ -41,6 +44,7 @@ public struct RuntimeConfiguration: Sendable {
         self.userNamespaceCount = userNamespaceCount
         self.logMaximumBytes = logMaximumBytes
         self.logMaximumFiles = logMaximumFiles
+        self.shimGreetingTimeout = shimGreetingTimeout
     }
 
     var directories: NodeDirectories { NodeDirectories(data: dataDirectory, run: runDirectory) }

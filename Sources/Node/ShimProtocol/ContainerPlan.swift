@@ -16,8 +16,11 @@ public struct ContainerPlan: WireMessage {
     public var pidNamespace = PIDNamespace.own
     /// A cgroup namespace, made after joining ``cgroups``.
     public var newCgroupNamespace = false
-    /// Cgroup directories to join before anything else: one on v2, one for each controller on v1.
+    /// Cgroup directories to join before anything else: one on v2, one for each hierarchy on v1.
     public var cgroups: [String] = []
+    /// The v2 one of ``cgroups``: its processes are cloned into it, since moving there waits for a grace period of the kernel.
+    /// Empty: all are joined.
+    public var birthCgroup = ""
     /// `memory.events` (v2) or `memory.oom_control` (v1) of the container's cgroup; read when it exits. Empty: none.
     public var oomEventsPath = ""
     public var log = LogPlan()
@@ -37,6 +40,7 @@ public struct ContainerPlan: WireMessage {
         writer.put(10, cgroups)
         writer.put(11, oomEventsPath)
         writer.put(12, log)
+        writer.put(13, birthCgroup)
     }
 
     public mutating func decode(_ field: WireField) throws(WireError) {
@@ -53,6 +57,7 @@ public struct ContainerPlan: WireMessage {
         case 10: cgroups.append(field.string())
         case 11: oomEventsPath = field.string()
         case 12: log = try field.message()
+        case 13: birthCgroup = field.string()
         default: break
         }
     }
@@ -60,16 +65,24 @@ public struct ContainerPlan: WireMessage {
 
 /// The root file system.
 public struct RootPlan: WireMessage {
-    /// Lower directories of an overlay, topmost first, absolute paths on the host. Empty: ``directory`` is bound instead.
+    /// Lower directories of an overlay, topmost first: names below ``layersDirectory``, or absolute paths on the host if that
+    /// is empty. Empty: ``directory`` is bound instead.
     public var lower: [String] = []
+    /// Absolute path on the host. It keeps the names short: all options of one mount(2) must fit in a page.
+    public var layersDirectory = ""
     /// Directory that holds the overlay's `upper` and `work` directories (made if missing). Empty: a read-only overlay,
     /// which needs two lower directories.
     public var writable = ""
+    /// The overlay need not survive a power cut: without it, the kernel writes the whole file system below to disk whenever a
+    /// container ends, and lets the container's fsync wait. Each mount makes the `work` directory anew.
+    public var isVolatile = false
     /// A plain directory as the root.
     public var directory = ""
     public var readOnly = false
     public init() {}
-    public init(lower: [String], writable: String, readOnly: Bool = false) { (self.lower, self.writable, self.readOnly) = (lower, writable, readOnly) }
+    public init(layersDirectory: String = "", lower: [String], writable: String, isVolatile: Bool = false, readOnly: Bool = false) {
+        (self.layersDirectory, self.lower, self.writable, self.isVolatile, self.readOnly) = (layersDirectory, lower, writable, isVolatile, readOnly)
+    }
     public init(directory: String, readOnly: Bool = false) { (self.directory, self.readOnly) = (directory, readOnly) }
 
     public func encode(into writer: inout WireWriter) {
@@ -77,13 +90,26 @@ public struct RootPlan: WireMessage {
         writer.put(2, writable)
         writer.put(3, directory)
         writer.put(4, readOnly)
+        writer.put(5, layersDirectory)
+        writer.put(6, isVolatile)
     }
+
+    /// The same root in words that a running shim knows: before version 2 there was no ``layersDirectory``.
+    public func understood(byVersion version: UInt32) -> RootPlan {
+        guard version < 2, !layersDirectory.isEmpty else { return self }
+        var plan = self
+        (plan.layersDirectory, plan.lower) = ("", lower.map { "\(layersDirectory)/\($0)" })
+        return plan
+    }
+
     public mutating func decode(_ field: WireField) throws(WireError) {
         switch field.tag {
         case 1: lower.append(field.string())
         case 2: writable = field.string()
         case 3: directory = field.string()
         case 4: readOnly = try field.bool()
+        case 5: layersDirectory = field.string()
+        case 6: isVolatile = try field.bool()
         default: break
         }
     }

@@ -144,6 +144,8 @@ public struct ShimContainer: WireMessage {
         /// From a newer shim.
         case unknown = 0
         case creating = 1, created = 2, running = 3, exited = 4
+        /// On its way to execve without waiting for anybody: an event will tell.
+        case starting = 5
     }
     public var id = ""
     public var state = State.unknown

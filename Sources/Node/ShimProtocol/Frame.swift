@@ -1,8 +1,10 @@
 public import LinuxSystem
 
 /// The protocol's version, stated by the shim in its ``ShimHello``. It grows when an operation or a meaning is added;
-/// fields alone do not need it.
-public let shimProtocolVersion: UInt32 = 1
+/// fields alone do not need it, unless an older shim without them would do the wrong thing.
+///
+/// 2: ``RootPlan/layersDirectory``, ``ShimRequest/run(_:)``, ``ShimReply/startedAt``.
+public let shimProtocolVersion: UInt32 = 2
 
 /// A frame on the shim's socket: length of the payload (UInt32, little-endian), kind, number of descriptors that travel
 /// with its first byte, two bytes of zero, payload.
@@ -65,6 +67,8 @@ public struct FrameReader: Sendable {
         let frame = Frame(kind: buffer[4], payload: Array(buffer[Frame.headerSize ..< Frame.headerSize + length]), descriptors: Array(descriptors.prefix(count)))
         buffer.removeFirst(Frame.headerSize + length)
         descriptors.removeFirst(count)
+        // One big plan must not stay in memory as long as the connection.
+        if buffer.isEmpty, buffer.capacity > 8192 { buffer = [] }
         return frame
     }
 }

@@ -5,6 +5,9 @@ public enum ShimRequest: Sendable, Hashable {
     case create(ContainerPlan)
     /// Executes a created container; replies when the program runs or with the step that failed.
     case start(container: String)
+    /// Both at once, without the round trip between them; from protocol version 2 on. Whatever step fails, the container is
+    /// there, has exited, and its event says why.
+    case run(ContainerPlan)
     /// Signals the container's first process. Success if it has ended already.
     case kill(container: String, signal: Int32)
     /// Forgets an ended (or kills and forgets a created) container, its exit record and events. Idempotent.
@@ -64,6 +67,7 @@ public struct ShimCommand: WireMessage {
         case .subscribe(let after): (operation, sequence) = (11, after)
         case .acknowledge(let upTo): (operation, sequence) = (12, upTo)
         case .shutdown: operation = 13
+        case .run(let plan): (operation, containerPlan) = (14, plan)
         }
     }
 
@@ -83,6 +87,7 @@ public struct ShimCommand: WireMessage {
         case 11: .subscribe(after: sequence)
         case 12: .acknowledge(upTo: sequence)
         case 13: .shutdown
+        case 14: containerPlan.map { .run($0) }
         default: nil
         }
     }
@@ -126,9 +131,11 @@ public struct ShimReply: WireMessage {
     /// Of the container or the exec, in the host's PID namespace.
     public var pid: Int32 = 0
     public var containers: [ShimContainer] = []
+    /// When the container's program was executed, nanoseconds since 1970; 0 from a shim before protocol version 2.
+    public var startedAt: Int64 = 0
     public init() {}
-    public init(_ id: UInt32, failure: ShimFailure? = nil, pid: Int32 = 0, containers: [ShimContainer] = []) {
-        (requestID, self.failure, self.pid, self.containers) = (id, failure, pid, containers)
+    public init(_ id: UInt32, failure: ShimFailure? = nil, pid: Int32 = 0, containers: [ShimContainer] = [], startedAt: Int64 = 0) {
+        (requestID, self.failure, self.pid, self.containers, self.startedAt) = (id, failure, pid, containers, startedAt)
     }
 
     public func encode(into writer: inout WireWriter) {
@@ -136,6 +143,7 @@ public struct ShimReply: WireMessage {
         writer.put(2, failure)
         writer.put(3, pid)
         writer.put(4, containers)
+        writer.put(5, startedAt)
     }
     public mutating func decode(_ field: WireField) throws(WireError) {
         switch field.tag {
@@ -143,6 +151,7 @@ public struct ShimReply: WireMessage {
         case 2: failure = try field.message()
         case 3: pid = try field.int32()
         case 4: containers.append(try field.message())
+        case 5: startedAt = try field.int64()
         default: break
         }
     }

@@ -25,8 +25,12 @@ public struct SandboxPlan: WireMessage {
     public var sharedMemorySize: UInt64 = 0
     /// Cgroup directories that the shim itself joins: outside the pod's limits.
     public var shimCgroups: [String] = []
+    /// The v2 one of ``shimCgroups``, which the shim is cloned into; empty: all are joined.
+    public var shimBirthCgroup = ""
     /// Cgroup directories for the minimal init of ``sharedPID``.
     public var initCgroups: [String] = []
+    /// The v2 one of ``initCgroups``, likewise.
+    public var initBirthCgroup = ""
     /// oom_score_adj of the shim; 0 leaves what it inherits.
     public var shimOOMScoreAdjustment: Int32 = 0
 
@@ -52,6 +56,8 @@ public struct SandboxPlan: WireMessage {
         writer.put(15, shimCgroups)
         writer.put(16, initCgroups)
         writer.put(17, shimOOMScoreAdjustment)
+        writer.put(18, shimBirthCgroup)
+        writer.put(19, initBirthCgroup)
     }
 
     public mutating func decode(_ field: WireField) throws(WireError) {
@@ -73,6 +79,8 @@ public struct SandboxPlan: WireMessage {
         case 15: shimCgroups.append(field.string())
         case 16: initCgroups.append(field.string())
         case 17: shimOOMScoreAdjustment = try field.int32()
+        case 18: shimBirthCgroup = field.string()
+        case 19: initBirthCgroup = field.string()
         default: break
         }
     }

@@ -30,25 +30,27 @@ public final class ShimConnection: Sendable {
 
     /// Connects to the shim of a pod's directory and reads its greeting (blocks for that long).
     /// - Parameters:
+    ///   - timeout: for the whole greeting. A shim that is stopped accepts connections by its queue and stays silent.
     ///   - onEvent: every event after ``ShimRequest/subscribe(after:)``, in order of their sequence numbers.
     ///   - onClose: called once, after every waiting completion has failed.
-    /// - Throws: `notRunning` if no shim listens.
+    /// - Throws: `notRunning` if no shim listens, `silent` if it does not answer in time.
     public static func connect(
-        directory path: String, onEvent: @escaping @Sendable (ShimEvent) -> Void, onClose: @escaping @Sendable (ShimError) -> Void
+        directory path: String, timeout: Duration = .seconds(5), onEvent: @escaping @Sendable (ShimEvent) -> Void, onClose: @escaping @Sendable (ShimError) -> Void
     ) throws(ShimError) -> ShimConnection {
         do throws(any Error) {
             let directory = try openFile(path, [.path, .directory])
             let socket: FileDescriptor
-            do throws(SystemError) { socket = try UnixSockets.connect(ShimLauncher.socketName, in: directory) } catch {
+            do throws(SystemError) { socket = try UnixSockets.connect(ShimLauncher.socketName, in: directory, nonBlocking: true) } catch {
                 // ECONNREFUSED and ENOENT: nobody holds the socket.
                 if error.errno == 111 || error.errno == 2 { throw ShimError(.notRunning, "no shim listens in \(path)", cause: error) }
+                // EAGAIN: it has not accepted anybody for so long that its queue is full.
+                if error.errno == 11 { throw ShimError(.silent, "the shim in \(path) accepts no more connections", cause: error) }
                 throw error
             }
             // The peer's pid is that of the process that called listen, and the connection proves that it lives.
             let peer = try socket.peer()
             let pidfd = try Processes.openPidfd(peer.pid)
-            let hello = try readHello(socket)
-            try socket.setNonBlocking(true)
+            let hello = try Greeting(socket, path, timeout).read()
             let connection = ShimConnection(socket: socket, pidfd: pidfd, hello: hello, onEvent: onEvent, onClose: onClose)
             try ShimReactor.shared.get().add(connection)
             return connection
@@ -63,24 +65,6 @@ public final class ShimConnection: Sendable {
                  onEvent: @escaping @Sendable (ShimEvent) -> Void, onClose: @escaping @Sendable (ShimError) -> Void) {
         (self.socket, self.pidfd, self.hello, self.onEvent, self.onClose) = (socket, pidfd, hello, onEvent, onClose)
         state = Mutex(State())
-    }
-
-    private static func readHello(_ socket: FileDescriptor) throws -> ShimHello {
-        let header = try readExactly(Frame.headerSize, socket)
-        let length = (0..<4).reduce(0) { $0 | Int(header[$1]) << (8 * $1) }
-        guard header[4] == Frame.Kind.hello.rawValue, length < 1 << 16 else { throw ShimError(.protocolViolation, "expected a greeting, found frame kind \(header[4])") }
-        return try ShimHello(decoding: try readExactly(length, socket))
-    }
-
-    private static func readExactly(_ count: Int, _ socket: FileDescriptor) throws -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: count)
-        var filled = 0
-        while filled < count {
-            let read = try bytes.withUnsafeMutableBytes { try socket.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[filled...])) }
-            if read == 0 { throw ShimError(.disconnected, "the shim closed the connection during its greeting") }
-            filled += read
-        }
-        return bytes
     }
 
     /// Sends a request; `completion` is called exactly once, with the reply or why there is none. Descriptors are

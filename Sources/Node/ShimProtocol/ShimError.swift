@@ -9,6 +9,8 @@ public struct ShimError: Error, Sendable, CustomStringConvertible {
         case disconnected
         /// Nobody listens: no shim lives for this directory.
         case notRunning
+        /// It listens, but has not said a word in the time that it had.
+        case silent
         /// Bytes that make no sense.
         case protocolViolation
         /// The operating system refused on the agent's side.

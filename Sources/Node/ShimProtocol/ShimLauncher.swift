@@ -1,5 +1,26 @@
 import LinuxSystem
 
+/// The program `swiftlet-shim` on a read-only mount of its own, that nobody can get at by a path.
+///
+/// A container that gets hold of `/proc/<pid>/exe` of its parent, or is made to execute it, must not be able to write to the
+/// host's binary (CVE-2019-5736). Unlike a sealed memfd the mount shares the page cache with all other shims; held by the agent,
+/// it saves every shim from executing itself a second time.
+public final class ShimProgram: Sendable {
+    public let path: String
+    let descriptor: FileDescriptor
+
+    /// - Throws: ``ShimError`` if there is no such program.
+    public init(_ path: String) throws(ShimError) {
+        self.path = path
+        do throws(SystemError) {
+            descriptor = try Mounts.cloneTree(path)
+            try Mounts.setAttributes(of: descriptor, set: [.readOnly, .noSetUID])
+        } catch {
+            throw ShimError(SystemError(operation: "find the shim's program", errno: error.errno, path: path))
+        }
+    }
+}
+
 /// Starts shims. A pod's directory (0700) holds `sandbox.plan`, `shim.lock`, `shim.sock`, `ns/` and exit records.
 public enum ShimLauncher {
     public static let planName = "sandbox.plan"
@@ -11,16 +32,16 @@ public enum ShimLauncher {
 
     /// Writes the plan and starts the shim, which detaches itself; returns when its namespaces exist and it listens.
     /// Blocks for some milliseconds: call it on a thread that may block.
-    /// - Parameter program: path of `swiftlet-shim`.
     /// - Throws: ``ShimError`` with the failing step; nothing is left mounted then.
-    public static func launch(program: String, directory: String, plan: SandboxPlan) throws(ShimError) {
+    public static func launch(program: ShimProgram, directory: String, plan: SandboxPlan) throws(ShimError) {
         do throws(SystemError) {
             try Files.writeAtomically(plan.bytes, to: "\(directory)/\(planName)", durable: false)
             let (read, write) = try Descriptors.pipe()
             let null = try openFile("/dev/null", .readWrite)
+            // Descriptor 4 is the program itself, for the path to be found after everything else has been closed.
             let pid = try Processes.spawn(
-                program, arguments: ["swiftlet-shim", "--dir", directory, "--ready-fd", "3"], environment: [],
-                descriptors: [null.raw, null.raw, null.raw, write.raw], newSession: true)
+                "/proc/self/fd/4", arguments: ["swiftlet-shim", "--dir", directory, "--ready-fd", "3", "--program-fd", "4"], environment: [],
+                descriptors: [null.raw, null.raw, null.raw, write.raw, program.descriptor.raw], newSession: true)
             write.close()
             let report = try read.readAll(limit: 1 << 16)
             // What was spawned ends as soon as the detached shim has reported.
@@ -28,7 +49,7 @@ public enum ShimLauncher {
             let reply: ShimReply
             do throws(WireError) { reply = try ShimReply(decoding: report) } catch { throw SystemError(operation: "shim report", errno: 71, path: directory) }
             if let failure = reply.failure { return try raise(failure) }
-            if report.isEmpty || exit?.code != 0 { throw SystemError(operation: "shim start", errno: 71, path: program) }
+            if report.isEmpty || exit?.code != 0 { throw SystemError(operation: "shim start", errno: 71, path: program.path) }
         } catch {
             throw ShimError(error)
         }
@@ -51,8 +72,8 @@ public enum ShimLauncher {
     /// Removes what a dead shim left in the kernel: its pinned namespaces. Idempotent.
     public static func cleanUp(directory: String) throws(ShimError) {
         do throws(SystemError) {
-            for kind in ["net", "ipc", "uts", "user"] {
-                let path = namespacePath(kind, in: directory)
+            // The mount that holds them goes first, and takes them along.
+            for path in ["\(directory)/ns"] + ["net", "ipc", "uts", "user"].map({ namespacePath($0, in: directory) }) {
                 do throws(SystemError) { try Mounts.unmount(path, detach: true) } catch {
                     if error.errno != 2, error.errno != 22 { throw error } // not there, not mounted
                 }

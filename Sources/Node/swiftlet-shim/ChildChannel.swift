@@ -52,6 +52,12 @@ struct ChildChannel {
         _ = try? message.bytes.withUnsafeBytes { try socket.send($0, descriptors: descriptor.map { [$0.raw] } ?? []) }
     }
 
+    /// False if the shim has closed its end: it is dead.
+    var isOpen: Bool {
+        var byte: UInt8 = 0
+        return withUnsafeMutableBytes(of: &byte) { rawCall(Int32(SYS_recvfrom), Int(socket.raw), Int(bitPattern: $0.baseAddress), 1, 0x40) } == -Int(EAGAIN) // MSG_DONTWAIT
+    }
+
     /// Blocks until the shim says go; false if it has closed its end.
     func waitForRelease() -> Bool {
         var byte: UInt8 = 0

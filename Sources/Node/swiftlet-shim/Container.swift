@@ -5,7 +5,8 @@ import ShimProtocol
 ///
 /// ```
 /// creating ──ready──▶ created ──start──▶ starting ──execve──▶ running ──▶ exited
-///     └───────────────────┴─────────────────┴── failure, death ────────────▲
+///     └───────────────────┴────────────────▲┴── failure, death ────────────▲
+///                                   run ───┘
 /// ```
 final class Container {
     enum State {
@@ -16,7 +17,9 @@ final class Container {
         case exited(ExitRecord)
     }
 
-    let plan: ContainerPlan
+    let id: String
+    /// Emptied when the container has ended: a shim keeps many that have.
+    private(set) var plan: ContainerPlan
     let output: ContainerOutput
     var state: State
     /// 0 until the intermediate process has reported it.
@@ -35,16 +38,18 @@ final class Container {
     /// `oom_kill` of the cgroup when the container was made.
     var oomKillsBefore: UInt64 = 0
 
-    init(plan: ContainerPlan, output: ContainerOutput, request: Request) {
-        (self.plan, self.output, self.state) = (plan, output, .creating(request))
+    /// - Parameter runsAtOnce: it does not wait to be started.
+    init(plan: ContainerPlan, output: ContainerOutput, request: Request, runsAtOnce: Bool) {
+        (self.id, self.plan, self.output, self.state) = (plan.id, plan, output, runsAtOnce ? .starting(request) : .creating(request))
     }
 
-    var id: String { plan.id }
+    func forgetPlan() { plan = ContainerPlan() }
 
     var description: ShimContainer {
         let (kind, exit): (ShimContainer.State, ExitRecord?) = switch state {
         case .creating: (.creating, nil)
-        case .created, .starting: (.created, nil)
+        case .created: (.created, nil)
+        case .starting: (.starting, nil)
         case .running: (.running, nil)
         case .exited(let record): (.exited, record)
         }

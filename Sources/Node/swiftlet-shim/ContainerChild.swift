@@ -20,7 +20,7 @@ struct PodContext {
 /// host's mount namespace   oom score, cgroups, sources of mounts opened (so that shared ones stay shared)
 /// pod's namespaces         user, network, IPC, UTS joined; PID namespace made
 /// own mount namespace      root staged, mounts, devices, masks, pivot_root
-/// created                  waits for start
+/// created                  waits for start, unless it runs at once
 /// started                  stdio, credentials, seccomp, execve
 /// ```
 struct ContainerChild {
@@ -31,6 +31,7 @@ struct ContainerChild {
     let stdio: [FileDescriptor]
     /// Sources of mounts, sent by the agent.
     let descriptors: [FileDescriptor]
+    let runsAtOnce: Bool
 
     /// True if the container's process cannot be cloned straight from the shim: a user or PID namespace is entered by
     /// the children of the one who joins it.
@@ -58,8 +59,10 @@ struct ContainerChild {
         let kept = [channel.socket, namespaces.user, namespaces.network, namespaces.ipc, namespaces.uts, namespaces.pid].compactMap { $0 } + stdio + descriptors
         try ChildDescriptors.closeAll(except: kept.map(\.raw))
         try adjustOOMScore(plan.process.oomScoreAdjustment, channel)
-        try ContainerChild.joinCgroups(plan.cgroups)
+        try CgroupMembership(plan.cgroups, birth: plan.birthCgroup).join()
         try Credentials.setDumpable(false)
+        // Modes are meant as they are written; the process gets its own umask later.
+        _ = rawCall(Int32(SYS_umask), 0)
         let sources = try MountSources.open(plan, pod: pod, descriptors: descriptors)
         try Mounts.changeDirectory(to: pod.staging)
         try namespaces.join()
@@ -76,9 +79,10 @@ struct ContainerChild {
         try builder.finish(root: root)
         try Mounts.pivot(to: root)
         try setup.startSession()
-        channel.send(.ready, descriptor: setup.terminal?.master)
+        if !runsAtOnce || setup.terminal != nil { channel.send(.ready, descriptor: setup.terminal?.master) }
         setup.terminal?.master.close()
-        guard channel.waitForRelease() else { Processes.exitNow(127) } // the shim is gone, or the container was deleted
+        // False: the shim is gone, or the container was deleted.
+        guard runsAtOnce ? channel.isOpen : channel.waitForRelease() else { Processes.exitNow(127) }
         try setup.execute(stdio: stdio, channel: channel)
     }
 
@@ -91,11 +95,6 @@ struct ContainerChild {
         guard let child = try Processes.fork(namespaces: plan.pidNamespace == .own ? .pid : [], asSibling: true) else { return }
         channel.send(.pid(child.pid))
         Processes.exitNow(0)
-    }
-
-    /// Joins by `0`, the writer: true in every PID namespace.
-    static func joinCgroups(_ paths: [String]) throws(SystemError) {
-        for path in paths { try Files.writeExisting("0", to: "\(path)/cgroup.procs") }
     }
 }
 

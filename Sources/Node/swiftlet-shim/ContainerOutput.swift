@@ -99,9 +99,13 @@ final class ContainerOutput {
         input = nil
         pendingInput = []
         clients = [:]
+        // A shim keeps many containers that have ended.
+        formatters = []
+        log.close()
     }
 
-    func reopenLog() throws(SystemError) { try log.reopen() }
+    /// Nothing, once the output has ended.
+    func reopenLog() throws(SystemError) { if !formatters.isEmpty { try log.reopen() } }
 
     // MARK: Attach
 

@@ -17,7 +17,7 @@ struct ExecChild {
         do throws(SystemError) {
             try ChildDescriptors.closeAll(except: [channel.socket.raw, target.raw] + stdio.map(\.raw))
             try adjustOOMScore(plan.process.oomScoreAdjustment, channel)
-            try ContainerChild.joinCgroups(container.cgroups)
+            try CgroupMembership(container.cgroups, birth: container.birthCgroup).join()
             // Before joining: a process of the container must not trace or open this one (CVE-2019-5736).
             try Credentials.setDumpable(false)
             try Namespaces.join(target, kinds)

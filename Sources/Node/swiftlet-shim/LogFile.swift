@@ -27,6 +27,9 @@ struct LogFile {
         (file, size) = (opened, UInt64(max(status.size, 0)))
     }
 
+    /// No more lines will come.
+    mutating func close() { file = nil }
+
     /// Opens the path anew. On failure the lines that come are dropped and counted, and the next write tries again.
     mutating func reopen() throws(SystemError) { try open() }
 

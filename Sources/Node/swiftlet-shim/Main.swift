@@ -3,21 +3,29 @@ import Glibc
 import LinuxSystem
 import ShimProtocol
 
-/// `swiftlet-shim --dir DIRECTORY [--ready-fd N]`: parent of one pod's containers. Outlives the agent.
+/// `swiftlet-shim --dir DIRECTORY [--ready-fd N] [--program-fd N]`: parent of one pod's containers. Outlives the agent.
+/// ``ShimLauncher`` starts it from a read-only mount; an agent of an earlier release by its path.
 @main
 struct Main {
     static func main() {
         guard let options = Options(CommandLine.arguments) else {
-            let usage = "usage: swiftlet-shim --dir DIRECTORY [--ready-fd N]\n"
+            let usage = "usage: swiftlet-shim --dir DIRECTORY [--ready-fd N] [--program-fd N]\n"
             try? FileDescriptor(owning: 2).writeAll(Array(usage.utf8)) // nobody is left to tell if stderr is closed
             exit(64)
         }
         let ready = options.readyDescriptor.map { FileDescriptor(owning: $0) }
         do throws(SystemError) {
-            try OwnProgram.protect(options)
+            guard let program = options.programDescriptor else { try OwnProgram.executeReadOnly(ready) }
+            FileDescriptor(owning: program).close()
+            let directory = try openFile(options.directory, [.readOnly, .directory])
+            let plan = try Shim.plan(in: directory)
+            let cgroups = CgroupMembership(plan.shimCgroups, birth: plan.shimBirthCgroup)
+            let birth = try cgroups.openBirth()
             // The launcher waits for this process alone: the shim proper belongs to nobody.
-            guard try Processes.fork() == nil else { exit(0) }
-            let shim = try Shim(directory: options.directory)
+            guard try Processes.fork(cgroup: birth) == nil else { exit(0) }
+            birth?.close()
+            try cgroups.join()
+            let shim = try Shim(plan, directory: directory, path: options.directory)
             try report(ShimReply(), to: ready)
             try shim.run()
             exit(0)
@@ -40,8 +48,8 @@ struct Main {
 struct Options {
     var directory = ""
     var readyDescriptor: Int32?
-    /// Set by the shim itself once it runs from a read-only mount.
-    var isProtected = false
+    /// What it was executed from; closed at once.
+    var programDescriptor: Int32?
 
     init?(_ arguments: [String]) {
         var rest = arguments.dropFirst()
@@ -50,10 +58,9 @@ struct Options {
             case "--dir":
                 guard let value = rest.popFirst() else { return nil }
                 directory = value
-            case "--ready-fd":
+            case "--ready-fd", "--program-fd":
                 guard let value = rest.popFirst().flatMap({ Int32($0) }), value >= 3 else { return nil }
-                readyDescriptor = value
-            case "--protected": isProtected = true
+                if argument == "--ready-fd" { readyDescriptor = value } else { programDescriptor = value }
             default: return nil
             }
         }
@@ -61,28 +68,18 @@ struct Options {
     }
 }
 
-/// CVE-2019-5736: a container that gets hold of `/proc/<pid>/exe` of its parent, or is made to execute it, must not be
-/// able to write to the host's binary. So the shim runs from a read-only clone of its own mount: unlike a sealed memfd
-/// it shares the page cache with all other shims.
+/// An agent that was running when this program was installed starts it by its path, without `--program-fd`: it executes itself
+/// again from a read-only clone of its own mount (CVE-2019-5736; see ``ShimProgram``).
 enum OwnProgram {
-    static func protect(_ options: Options) throws(SystemError) {
-        if options.isProtected { return }
+    static func executeReadOnly(_ ready: FileDescriptor?) throws(SystemError) -> Never {
         let clone = try Mounts.cloneTree("/proc/self/exe")
         try Mounts.setAttributes(of: clone, set: [.readOnly, .noSetUID])
-        if let ready = options.readyDescriptor { try FileDescriptor(owning: ready).keepAcrossExec(ready) }
-        let result = withCStringArray(CommandLine.arguments + ["--protected"]) { argv in
+        for kept in [ready, clone].compactMap({ $0 }) { try kept.duplicate(to: kept.raw) } // not closed by the execution
+        let result = withCStringArray(CommandLine.arguments + ["--program-fd", "\(clone.raw)"]) { argv in
             withCStringArray([]) { envp in
-                "".withCString { rawCall(Int32(SYS_execveat), Int(clone.raw), $0.argument, argv.argument, envp.argument, 0x1000) }
+                "".withCString { rawCall(Int32(SYS_execveat), Int(clone.raw), $0.argument, argv.argument, envp.argument, 0x1000) } // AT_EMPTY_PATH
             }
         }
         throw SystemError(operation: "execveat read-only clone", errno: Int32(-result), path: nil)
-    }
-}
-
-extension FileDescriptor {
-    /// Clears close-on-exec and gives up ownership.
-    fileprivate func keepAcrossExec(_ number: Int32) throws(SystemError) {
-        try duplicate(to: number)
-        _ = release()
     }
 }

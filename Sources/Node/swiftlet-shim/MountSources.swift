@@ -8,8 +8,9 @@ import ShimProtocol
 struct MountSources {
     /// In the order of the plan's mounts; nil for new file systems.
     var mounts: [FileDescriptor?] = []
+    /// The layers of a plan with absolute paths; or the directory of all layers, mapped into the pod's user namespace.
     var lower: [FileDescriptor] = []
-    /// The overlay's upper and work directories, or the plain root.
+    /// The overlay's upper and work directories, mapped likewise, or the plain root.
     var writable: FileDescriptor?
     /// Host device nodes, in the order of the plan's devices; only in a user namespace, where mknod is refused.
     var devices: [FileDescriptor] = []
@@ -20,10 +21,23 @@ struct MountSources {
         var sources = MountSources(null: try device("/dev/null", 1, 3))
         let user = pod.namespaces.user
         for mount in plan.mounts { sources.mounts.append(try source(of: mount, pod: pod, descriptors: descriptors)) }
-        for path in plan.root.lower { sources.lower.append(try mapped(Mounts.cloneTree(path), user)) }
         if !plan.root.writable.isEmpty {
-            for name in ["upper", "work"] { try Files.makeDirectory("\(plan.root.writable)/\(name)") }
-            sources.writable = try mapped(Mounts.cloneTree(plan.root.writable), user)
+            try Files.makeDirectory("\(plan.root.writable)/upper")
+            let work = "\(plan.root.writable)/work"
+            do throws(SystemError) { try Files.makeDirectory(work, exclusive: plan.root.isVolatile) } catch {
+                guard error.errno == EEXIST else { throw error }
+                // A volatile overlay leaves a mark in it, with which no second one is mounted.
+                try Files.removeTree(work)
+                try Files.makeDirectory(work)
+            }
+        }
+        if !plan.root.lower.isEmpty {
+            if needsMountedLayers(plan, pod) {
+                for path in plan.root.layersDirectory.isEmpty ? plan.root.lower : [plan.root.layersDirectory] {
+                    sources.lower.append(try mapped(Mounts.cloneTree(path), user))
+                }
+                if !plan.root.writable.isEmpty { sources.writable = try mapped(Mounts.cloneTree(plan.root.writable), user) }
+            }
         } else if !plan.root.directory.isEmpty {
             sources.writable = try mapped(Mounts.cloneTree(plan.root.directory, recursive: user == nil), user)
         }
@@ -33,10 +47,19 @@ struct MountSources {
         return sources
     }
 
+    /// True if the layers must be mounted before the overlay: with the id mapping of the pod's user namespace (which also has
+    /// no right to walk to them), or to give absolute paths short names.
+    static func needsMountedLayers(_ plan: ContainerPlan, _ pod: PodContext) -> Bool {
+        plan.root.layersDirectory.isEmpty || pod.namespaces.user != nil
+    }
+
     /// A detached mount with the pod's id mapping, so that root of the image is root of the container.
     private static func mapped(_ mount: FileDescriptor, _ user: FileDescriptor?) throws(SystemError) -> FileDescriptor {
-        if let user { try Mounts.setAttributes(of: mount, set: .idMapped, userNamespace: user) }
-        try Mounts.setAttributes(of: mount, propagation: .private, recursive: true)
+        if let user {
+            try Mounts.setAttributes(of: mount, set: .idMapped, propagation: .private, userNamespace: user)
+        } else {
+            try Mounts.setAttributes(of: mount, propagation: .private, recursive: true)
+        }
         return mount
     }
 
@@ -50,12 +73,22 @@ struct MountSources {
         case .sharedMemory: clone = try Mounts.cloneTree(pod.sharedMemory)
         default: return nil
         }
-        switch mount.propagation {
-        case .private: try Mounts.setAttributes(of: clone, propagation: .private, recursive: true)
-        case .hostToContainer: try Mounts.setAttributes(of: clone, propagation: .slave, recursive: true)
-        case .bidirectional: break
+        let propagation: MountPropagation? = switch mount.propagation {
+        case .private: .private
+        case .hostToContainer: .slave
+        case .bidirectional: nil
         }
-        if mount.idMapped, let user = pod.namespaces.user { try Mounts.setAttributes(of: clone, set: .idMapped, userNamespace: user) }
+        let user = mount.idMapped ? pod.namespaces.user : nil
+        if !mount.recursive {
+            // One mount: all in one call.
+            let attributes = user == nil ? mount.attributes : mount.attributes.union(.idMapped)
+            if propagation != nil || !attributes.isEmpty {
+                try Mounts.setAttributes(of: clone, set: attributes, propagation: propagation, userNamespace: user)
+            }
+            return clone
+        }
+        if let propagation { try Mounts.setAttributes(of: clone, propagation: propagation, recursive: true) }
+        if let user { try Mounts.setAttributes(of: clone, set: .idMapped, userNamespace: user) }
         let attributes = mount.attributes
         if !attributes.isEmpty { try Mounts.setAttributes(of: clone, set: attributes.subtracting(.readOnly)) }
         if mount.readOnly { try Mounts.setAttributes(of: clone, set: .readOnly, recursive: mount.recursiveReadOnly) }

@@ -10,7 +10,8 @@ import ShimProtocol
 enum PodInit {
     static func start(_ plan: SandboxPlan, pod: PodNamespaces, staging: String) throws(SystemError) -> (pid: Int32, pidfd: FileDescriptor) {
         let (mine, theirs) = try UnixSockets.pair(.sequencedPackets)
-        guard let intermediate = try Processes.fork() else { run(plan, pod, staging, ChildChannel(theirs)) }
+        let cgroup = try CgroupMembership(plan.initCgroups, birth: plan.initBirthCgroup).openBirth()
+        guard let intermediate = try Processes.fork(cgroup: cgroup) else { run(plan, pod, staging, ChildChannel(theirs)) }
         theirs.close()
         defer { _ = try? Processes.wait(pidfd: intermediate.pidfd, blocking: true) } // it has nothing to do but end
         let channel = ShimChannel(mine)
@@ -32,7 +33,7 @@ enum PodInit {
         do throws(SystemError) {
             let kept = [channel.socket, pod.user, pod.network, pod.ipc, pod.uts].compactMap { $0?.raw }
             try ChildDescriptors.closeAll(except: kept)
-            try ContainerChild.joinCgroups(plan.initCgroups)
+            try CgroupMembership(plan.initCgroups, birth: plan.initBirthCgroup).join()
             try Credentials.setDumpable(false)
             try Mounts.changeDirectory(to: staging)
             try pod.join()

@@ -12,8 +12,9 @@ struct PodNamespaces {
     /// Of the minimal init.
     var pid: FileDescriptor?
     var initProcess: (pid: Int32, pidfd: FileDescriptor)?
-    /// Files under `ns/` that are mounted.
-    private(set) var pinned: [String] = []
+    /// `ns/` is a mount of its own, with the pins in it: they are let go by one call, not by one each, for which the kernel
+    /// would wait every time.
+    private var isPinned = false
 
     /// The kinds that a process of the pod joins, but for PID and mount.
     var kinds: NamespaceKinds {
@@ -82,10 +83,11 @@ struct PodNamespaces {
         case .failure(let failure): throw SystemError(operation: failure.step, errno: failure.errno, path: failure.path.isEmpty ? nil : failure.path)
         default: throw SystemError(operation: "make namespaces", errno: ECHILD)
         }
+        try Mounts.mount("\(path)/ns", at: "\(path)/ns", flags: .bind)
+        isPinned = true
         for (kind, name) in NamespaceKinds.names where kinds.contains(kind) {
             try Files.write([], to: "ns/\(name)", at: directory)
             try Mounts.mount("/proc/\(child.pid)/ns/\(name)", at: "\(path)/ns/\(name)", flags: .bind)
-            pinned.append(name)
             let file = try Namespaces.open("ns/\(name)", at: directory)
             switch kind {
             case .user: user = file
@@ -102,8 +104,8 @@ struct PodNamespaces {
 
     /// Lets go of the pins: the namespaces end with their last process.
     mutating func unpin(path: String) {
-        for name in pinned { try? Mounts.unmount("\(path)/ns/\(name)", detach: true) } // not mounted any more is as good
-        pinned = []
+        if isPinned { try? Mounts.unmount("\(path)/ns", detach: true) } // not mounted any more is as good
+        isPinned = false
     }
 }
 

@@ -39,8 +39,7 @@ struct ProcessSetup {
         let administrator: UInt64 = seccompNeedsPrivilege ? 1 << 21 : 0
         try Credentials.set(effective: wanted.effective | administrator, permitted: wanted.permitted | administrator, inheritable: wanted.inheritable)
         try enterWorkingDirectory()
-        Signals.resetAll()
-        try Signals.setMask(0)
+        try Signals.setMask(0) // no signal is ignored: the shim blocks them
         try ChildDescriptors.closeOnExec()
         if seccompNeedsPrivilege {
             try Credentials.setSeccomp(program: plan.seccomp)

@@ -34,8 +34,11 @@ extension Shim {
         do throws(ShimFailure) { try perform(operation, descriptors, request) } catch { reply(request, failure: error) }
     }
 
-    func reply(_ request: Request, failure: ShimFailure? = nil, pid: Int32 = 0, containers: [ShimContainer] = [], descriptors: [FileDescriptor] = []) {
-        send(Frame(.reply, ShimReply(request.id, failure: failure, pid: pid, containers: containers), descriptors: descriptors), to: request.client)
+    func reply(
+        _ request: Request, failure: ShimFailure? = nil, pid: Int32 = 0, containers: [ShimContainer] = [], startedAt: Int64 = 0, descriptors: [FileDescriptor] = []
+    ) {
+        let reply = ShimReply(request.id, failure: failure, pid: pid, containers: containers, startedAt: startedAt)
+        send(Frame(.reply, reply, descriptors: descriptors), to: request.client)
     }
 
     func send(_ frame: Frame, to client: Client) {

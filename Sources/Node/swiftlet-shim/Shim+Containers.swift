@@ -7,7 +7,8 @@ extension Shim {
     func perform(_ operation: ShimRequest, _ descriptors: [FileDescriptor], _ request: Request) throws(ShimFailure) {
         if shutdownRequest != nil { throw ShimFailure(step: "state", message: "the shim is shutting down") }
         switch operation {
-        case .create(let plan): try create(plan, descriptors, request)
+        case .create(let plan): try create(plan, descriptors, request, runsAtOnce: false)
+        case .run(let plan): try create(plan, descriptors, request, runsAtOnce: true)
         case .start(let id): try start(try container(id), request)
         case .kill(let id, let signal):
             try kill(try container(id), signal)
@@ -53,20 +54,20 @@ extension Shim {
 
     // MARK: Create and start
 
-    private func create(_ plan: ContainerPlan, _ descriptors: [FileDescriptor], _ request: Request) throws(ShimFailure) {
+    private func create(_ plan: ContainerPlan, _ descriptors: [FileDescriptor], _ request: Request, runsAtOnce: Bool) throws(ShimFailure) {
         guard !plan.id.isEmpty, !plan.id.contains("/"), plan.id.utf8.count <= 200 else { throw ShimFailure(step: "plan", errno: EINVAL, message: "expected a container id that can name a file, found \"\(plan.id)\"") }
         guard containers[plan.id] == nil else { throw ShimFailure(step: "state", errno: EEXIST, message: "container \(plan.id) exists already") }
         try asFailure { () throws(SystemError) in
             let output = try ContainerOutput(plan)
-            let container = Container(plan: plan, output: output, request: request)
+            let container = Container(plan: plan, output: output, request: request, runsAtOnce: runsAtOnce)
             container.oomKillsBefore = container.oomKills()
-            try spawn(container, descriptors)
+            try spawn(container, descriptors, runsAtOnce: runsAtOnce)
             containers[plan.id] = container
         }
     }
 
     /// Clones the container's process, which sets itself up and reports on its channel.
-    private func spawn(_ container: Container, _ descriptors: [FileDescriptor]) throws(SystemError) {
+    private func spawn(_ container: Container, _ descriptors: [FileDescriptor], runsAtOnce: Bool) throws(SystemError) {
         let plan = container.plan
         try assertOneThread()
         let (mine, theirs) = try UnixSockets.pair(.sequencedPackets)
@@ -85,8 +86,9 @@ extension Shim {
             }
             try giveStreams(stdio, to: plan.process)
         }
-        let child = ContainerChild(plan: plan, pod: pod, channel: ChildChannel(theirs), stdio: stdio, descriptors: descriptors)
-        guard let process = try Processes.fork(namespaces: ContainerChild.firstClone(plan, pod)) else { child.run() }
+        let child = ContainerChild(plan: plan, pod: pod, channel: ChildChannel(theirs), stdio: stdio, descriptors: descriptors, runsAtOnce: runsAtOnce)
+        let cgroup = try CgroupMembership(plan.cgroups, birth: plan.birthCgroup).openBirth()
+        guard let process = try Processes.fork(namespaces: ContainerChild.firstClone(plan, pod), cgroup: cgroup) else { child.run() }
         theirs.close()
         container.channel = ShimChannel(mine)
         if !ContainerChild.needsIntermediate(plan, pod) { (container.pid, container.pidfd) = (process.pid, process.pidfd) }
@@ -109,6 +111,7 @@ extension Shim {
         }
         let uid = host(process.uid, pod.plan.uidMap)
         let gid = host(process.gid, pod.plan.gidMap)
+        if uid == 0, gid == 0 { return } // as they were made
         for stream in streams where try stream.status().kind == .fifo {
             _ = try systemCall("fchown stdio") { fchown(stream.raw, uid, gid) == 0 ? 0 : -Int(errno) }
         }
@@ -145,7 +148,6 @@ extension Shim {
     }
 
     private func becomeCreated(_ container: Container, terminal: FileDescriptor?) {
-        guard case .creating(let request) = container.state else { return }
         if let terminal {
             do throws(SystemError) {
                 try container.output.setSource(.output, terminal)
@@ -156,6 +158,7 @@ extension Shim {
                 return terminate(container)
             }
         }
+        guard case .creating(let request) = container.state else { return } // it runs at once
         container.state = .created
         reply(request, pid: container.pid)
     }
@@ -180,7 +183,7 @@ extension Shim {
         guard case .starting(let request) = container.state, container.isExecuting, container.failure == nil else { return } // its exit tells the rest
         container.state = .running
         container.startedAt = Clocks.now()
-        reply(request, pid: container.pid)
+        reply(request, pid: container.pid, startedAt: container.startedAt)
         record(ShimEvent(.containerStarted, container: container.id, pid: container.pid, time: container.startedAt))
     }
 }

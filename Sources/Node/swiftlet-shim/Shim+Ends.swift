@@ -101,6 +101,7 @@ extension Shim {
         container.state = .exited(record)
         container.channel = nil
         container.pidfd = nil
+        container.forgetPlan()
         if container.isDeleted {
             if case .creating(let request) = state { reply(request, failure: ShimFailure(step: "state", message: "container \(container.id) was deleted")) }
             return forget(container)

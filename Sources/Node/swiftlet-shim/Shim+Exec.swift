@@ -16,7 +16,8 @@ extension Shim {
             try mine.setNonBlocking(true)
             try giveStreams(descriptors, to: plan.process)
             let child = ExecChild(plan: plan, container: container.plan, pod: pod, target: target, channel: ChildChannel(theirs), stdio: descriptors)
-            guard try Processes.fork() != nil else { child.run() }
+            let cgroup = try CgroupMembership(container.plan.cgroups, birth: container.plan.birthCgroup).openBirth()
+            guard try Processes.fork(cgroup: cgroup) != nil else { child.run() }
             theirs.close()
             let exec = Exec(plan: plan, client: request.client, request: request)
             exec.channel = ShimChannel(mine)

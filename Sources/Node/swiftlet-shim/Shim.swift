@@ -43,23 +43,29 @@ final class Shim {
     var pausedInputs: [(container: String, client: UInt64)] = []
     private var isDone = false
 
-    init(directory path: String) throws(SystemError) {
-        directory = try openFile(path, [.readOnly, .directory])
+    static func plan(in directory: FileDescriptor) throws(SystemError) -> SandboxPlan {
+        let bytes = try Files.read(ShimLauncher.planName, at: directory)
+        do throws(WireError) { return try SandboxPlan(decoding: bytes) } catch {
+            throw SystemError(operation: "read plan: \(error.message)", errno: EINVAL, path: ShimLauncher.planName)
+        }
+    }
+
+    init(_ plan: SandboxPlan, directory: FileDescriptor, path: String) throws(SystemError) {
+        self.directory = directory
         lock = try openFile(ShimLauncher.lockName, [.readWrite, .create, .noFollow], at: directory)
         guard try lock.tryLock() else { throw SystemError(operation: "lock pod directory (another shim is alive)", errno: EBUSY, path: path) }
         try Credentials.setName("swiftlet-shim")
         try Credentials.setChildSubreaper()
         try Mounts.changeDirectory(to: "/")
         _ = rawCall(Int32(SYS_umask), 0o022)
-        for signal in [SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGQUIT, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU] { Signals.ignore(signal) }
+        // Whoever started it may have ignored some, which containers would inherit. Blocked ones they do not: nothing is to be
+        // undone for each of them but the mask.
+        Signals.resetAll()
         signals = try Descriptors.signals([SIGCHLD])
+        try Signals.setMask(.max)
         timer = try Descriptors.timer()
         poller = try Poller()
 
-        let plan: SandboxPlan
-        let bytes = try Files.read(ShimLauncher.planName, at: directory)
-        do throws(WireError) { plan = try SandboxPlan(decoding: bytes) } catch { throw SystemError(operation: "read plan: \(error.message)", errno: EINVAL, path: ShimLauncher.planName) }
-        try ContainerChild.joinCgroups(plan.shimCgroups)
         for name in ["ns", "root", "shm"] { try Files.makeDirectory(name, mode: name == "root" ? 0o755 : 0o700, at: directory) }
         // What a dead shim of the same directory has left pinned would hide behind the new pins.
         do throws(ShimError) { try ShimLauncher.cleanUp(directory: path) } catch { throw error.cause ?? SystemError(operation: "clean up", errno: EBUSY, path: path) }
@@ -92,8 +98,14 @@ final class Shim {
     }
 
     func run() throws(SystemError) {
+        var hasWorked = false
         while !isDone {
-            for event in try poller.wait() { handle(event.token, event.ready) }
+            // After a second of rest, what the heap still holds of plans and frames goes back to the kernel: most shims have
+            // nothing to do for days. Not at once: the next container's pages would be faulted in again.
+            let events = try poller.wait(milliseconds: hasWorked ? 1000 : -1)
+            if events.isEmpty, hasWorked { clinux_release_memory() }
+            hasWorked = !events.isEmpty
+            for event in events { handle(event.token, event.ready) }
         }
     }
 

@@ -155,6 +155,24 @@ import Testing
         }
     }
 
+    /// A confined host cannot lower oom_score_adj: said once, when the agent starts, and not by every pod.
+    @Test func whatTheHostCannotDoIsSaidOnce() async throws {
+        try await TestNode.run { node in
+            for index in 0..<3 {
+                let (_, output) = try await node.runToEnd("cat /proc/self/oom_score_adj", pod: "p\(index)") { $0.resources.oomScoreAdjustment = -997 }
+                #expect(output == [try Self.lowestScore()])
+            }
+            let lines = node.log.all.filter { $0.contains("oom_score_adj") }
+            #expect(lines.count == (try Self.canLowerScores() ? 0 : 1), "\(lines)")
+        }
+    }
+
+    private static func canLowerScores() throws -> Bool { try Credentials.capabilities().effective & (1 << 24) != 0 }
+
+    private static func lowestScore() throws -> String {
+        try canLowerScores() ? "-997" : String(Files.readString("/proc/self/oom_score_adj").dropLast())
+    }
+
     @Test func logsAreOpenedAnew() async throws {
         try await TestNode.run { node in
             let made = try await node.run("i=0; while :; do i=$((i+1)); echo line $i; sleep 0.02; done")

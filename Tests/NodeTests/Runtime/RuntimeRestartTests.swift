@@ -98,12 +98,31 @@ import Testing
         }
     }
 
-    /// kill -9 of the shim alone, which its lock identifies.
-    private static func killShim(_ node: TestNode, _ sandbox: String) throws {
+    /// A stopped process still accepts connections: the kernel does it. Its pod is lost, the others go on, and the agent starts.
+    @Test func aSilentShimDoesNotHoldUpTheStart() async throws {
+        try await TestNode.run { node in
+            let healthy = try await node.run("exec sleep 1000", pod: "healthy")
+            let silent = try await node.run("exec sleep 1000", pod: "silent")
+            let pidfd = try Processes.openPidfd(try #require(try await Self.pid(node, silent.container)))
+            try await node.dropAgent()
+            try Self.signalShim(node, silent.sandbox, SIGSTOP)
+            let runtime = try await TestNode.deadline { try await node.start { $0.shimGreetingTimeout = .seconds(2) } }
+            #expect(node.log.all.contains { $0.contains("the shim of sandbox silent-0 has not answered") })
+            #expect(await runtime.sandboxes().filter { $0.state == .notReady }.map(\.id) == [silent.sandbox])
+            try TestNode.expectEnd(of: pidfd, "the container of the silent shim still runs")
+            #expect(try await node.exec(healthy.container, ["echo", "fine"]).output == "fine\n")
+            try await runtime.removeSandbox(silent.sandbox)
+        }
+    }
+
+    private static func killShim(_ node: TestNode, _ sandbox: String) throws { try signalShim(node, sandbox, SIGKILL) }
+
+    /// A signal to the shim alone, which its lock identifies.
+    private static func signalShim(_ node: TestNode, _ sandbox: String, _ signal: Int32) throws {
         let directory = try openFile("\(node.base)/run/pods/\(sandbox)", [.path, .directory])
         let pid = try UnixSockets.connect(ShimLauncher.socketName, in: directory).peer().pid
         #expect(try Files.readString("/proc/\(pid)/cmdline").contains(sandbox))
-        try Processes.send(signal: SIGKILL, to: try Processes.openPidfd(pid))
+        try Processes.send(signal: signal, to: try Processes.openPidfd(pid))
     }
 
     @Test func fiftyCyclesLeaveNothing() async throws {

@@ -15,6 +15,7 @@ final class TestNode: Sendable {
     let cgroupRoot: CgroupRoot
     let images: ImageStore
     let network = CountingNetwork()
+    let log = LogLines()
     let configuration: RuntimeConfiguration
     private let current = Mutex<NodeRuntime?>(nil)
 
@@ -40,7 +41,7 @@ final class TestNode: Sendable {
         images = try ImageStore(dataDirectory: base + "/data")
         _ = try await images.importArchive(path: TestImage.archive.get())
         configuration = RuntimeConfiguration(
-            dataDirectory: base + "/data", runDirectory: base + "/run", cgroupRoot: cgroupRoot, shimPath: try TestImage.product("swiftlet-shim"))
+            dataDirectory: base + "/data", runDirectory: base + "/run", cgroupRoot: cgroupRoot, shimPath: ShimHarness.program)
     }
 
     /// A new agent over the same directories.
@@ -48,7 +49,8 @@ final class TestNode: Sendable {
     func start(_ change: (inout RuntimeConfiguration) -> Void = { _ in }) async throws -> NodeRuntime {
         var configuration = configuration
         change(&configuration)
-        let runtime = try NodeRuntime(configuration: configuration, images: images, network: network, logger: Logger(label: "test"))
+        let log = log
+        let runtime = try NodeRuntime(configuration: configuration, images: images, network: network, logger: Logger(label: "test") { LogCollector(log, label: $0) })
         try await runtime.start()
         current.withLock { $0 = runtime }
         return runtime

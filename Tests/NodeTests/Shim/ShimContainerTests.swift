@@ -44,6 +44,35 @@ import Testing
         #expect(denied?.failure?.errno == EACCES)
     }
 
+    /// Create and start in one.
+    @Test func runNeedsOneRequest() throws {
+        let answer = try node.connection.call(.run(node.plan("a", ["sh", "-c", "echo here; exit 3"])))
+        #expect(answer.reply.pid > 0)
+        #expect(try node.inbox.exit(of: "a").code == 3)
+        #expect(node.inbox.all.map(\.kind) == [.containerStarted, .containerExited] && node.inbox.all[0].pid == answer.reply.pid)
+        #expect(try node.output("a") == "here\n")
+        var terminal = node.plan("tty", ["sh", "-c", "tty; tty > /dev/console"])
+        terminal.process.terminal = true
+        _ = try node.connection.call(.run(terminal))
+        #expect(try node.inbox.exit(of: "tty").code == 0)
+        #expect(try node.output("tty") == "/dev/pts/0\r\n/dev/pts/0\r\n")
+    }
+
+    /// Whatever step fails, the container has exited and says why, until it is deleted.
+    @Test func aFailedRunTellsTheStep() throws {
+        var plan = node.plan("a", ["true"])
+        plan.mounts.append(MountPlan(.bind, target: "/data", source: "/nonexistent/source"))
+        for (plan, step) in [(plan, "open_tree"), (node.plan("b", ["nonexistent"]), "execve")] {
+            let error = #expect(throws: ShimError.self) { try node.connection.call(.run(plan)) }
+            #expect(error?.failure?.step == step && error?.failure?.errno == ENOENT)
+            let record = try node.inbox.exit(of: plan.id)
+            #expect(record.failure == error?.failure && record.startedAt == 0)
+            #expect(try node.connection.call(.status).reply.containers.first { $0.id == plan.id }?.exit == record)
+            _ = try node.connection.call(.delete(container: plan.id))
+            #expect(try node.run(node.plan(plan.id, ["true"])).code == 0)
+        }
+    }
+
     @Test func aFailedCreateLeavesNothing() throws {
         var plan = node.plan("a", ["true"])
         plan.mounts.append(MountPlan(.bind, target: "/data", source: "/nonexistent/source"))
@@ -112,11 +141,30 @@ import Testing
     }
 
     @Test func onlyOneShimLivesInADirectory() throws {
-        let error = #expect(throws: ShimError.self) { try ShimLauncher.launch(program: ShimHarness.program, directory: node.pod, plan: SandboxPlan()) }
+        let error = #expect(throws: ShimError.self) { try ShimLauncher.launch(program: ShimProgram(ShimHarness.program), directory: node.pod, plan: SandboxPlan()) }
         #expect(error?.cause?.errno == EBUSY)
     }
 
-    @Test func theShimCannotBeOverwritten() throws {
+    @Test func theShimCannotBeOverwritten() throws { try Self.expectReadOnly(node) }
+
+    /// An agent that runs while a newer release is installed starts the new program in the old way.
+    @Test func startedByItsPathTheShimCannotBeOverwrittenEither() throws {
+        let node = try ShimHarness(start: { directory, plan in
+            try Files.writeAtomically(plan.bytes, to: "\(directory)/\(ShimLauncher.planName)")
+            let (read, write) = try Descriptors.pipe()
+            let null = try openFile("/dev/null", .readWrite)
+            let pid = try Processes.spawn(
+                ShimHarness.program, arguments: ["swiftlet-shim", "--dir", directory, "--ready-fd", "3"], environment: [],
+                descriptors: [null.raw, null.raw, null.raw, write.raw], newSession: true)
+            write.close()
+            #expect(try ShimReply(decoding: read.readAll(limit: 1 << 16)).failure == nil)
+            #expect(try Processes.wait(.pid(pid), blocking: true)?.code == 0)
+        })
+        try Self.expectReadOnly(node)
+        #expect(try node.run(node.plan("a", ["true"])).code == 0)
+    }
+
+    private static func expectReadOnly(_ node: ShimHarness) throws {
         let program = try openFile("/proc/\(node.shimPID)/exe")
         var info = statvfs()
         #expect(fstatvfs(program.raw, &info) == 0)

@@ -23,12 +23,18 @@ final class ShimHarness {
         return bundle[..<(bundle.lastIndex(of: "/") ?? bundle.startIndex)] + "/swiftlet-shim"
     }
 
-    init(_ configure: (inout SandboxPlan) -> Void = { _ in }, prepare: @escaping @Sendable (_ path: String) throws -> Void = { _ in }) throws {
+    /// Writes the plan and starts the shim, returning when it listens.
+    typealias Launch = @Sendable (_ directory: String, _ plan: SandboxPlan) throws -> Void
+
+    init(
+        _ configure: (inout SandboxPlan) -> Void = { _ in }, prepare: @escaping @Sendable (_ path: String) throws -> Void = { _ in },
+        start: @escaping Launch = { try ShimLauncher.launch(program: ShimProgram(ShimHarness.program), directory: $0, plan: $1) }
+    ) throws {
         let path = "/tmp/shim-\(getpid())-\(UInt64.random(in: 0 ... .max))"
         self.path = path
         lower = "\(path)/lower"
         do {
-            try ShimHarness.launch(path, lower, configure, prepare)
+            try ShimHarness.launch(path, lower, configure, prepare, start)
             connection = try ShimHarness.connect("\(path)/pod", inbox)
             shimPID = connection.hello.pid
             mountNamespace = try Namespaces.open("/proc/\(shimPID)/ns/mnt")
@@ -41,7 +47,8 @@ final class ShimHarness {
     }
 
     private static func launch(
-        _ path: String, _ lower: String, _ configure: (inout SandboxPlan) -> Void, _ prepare: @escaping @Sendable (_ path: String) throws -> Void
+        _ path: String, _ lower: String, _ configure: (inout SandboxPlan) -> Void, _ prepare: @escaping @Sendable (_ path: String) throws -> Void,
+        _ start: @escaping Launch
     ) throws {
         try Files.makeDirectories("\(path)/pod", mode: 0o700)
         try Files.setMode(0o700, of: path)
@@ -59,7 +66,7 @@ final class ShimHarness {
                 try Namespaces.unshare(.mount)
                 try Mounts.mount(nil, at: "/", flags: [.slave, .recursive])
                 try prepare(path)
-                try ShimLauncher.launch(program: ShimHarness.program, directory: "\(path)/pod", plan: sandbox)
+                try start("\(path)/pod", sandbox)
             }
         }
         try result.get()
@@ -103,7 +110,7 @@ final class ShimHarness {
     func plan(_ id: String, _ arguments: [String]) -> ContainerPlan {
         var plan = ContainerPlan()
         plan.id = id
-        plan.root = RootPlan(lower: [lower], writable: "\(path)/\(id)")
+        plan.root = RootPlan(layersDirectory: path, lower: ["lower"], writable: "\(path)/\(id)")
         try? Files.makeDirectory("\(path)/\(id)") // it may be there; creating the container tells
         plan.mounts = [
             MountPlan(.proc, target: "/proc"),

@@ -144,30 +144,40 @@ import Testing
         }
     }
 
+    /// In every hierarchy, whichever way: born in v2, moved by one thread in v1; a command, too.
+    @Test(arguments: [true, false]) func processesAreInTheirCgroups(bornInV2: Bool) throws {
+        let cgroup = try CgroupRoot(prefix: "swiftlet-test-\(node.path.split(separator: "-").last ?? "")").cgroup("")
+        let made = try cgroup.create()
+        defer {
+            #expect(throws: Never.self) {
+                try cgroup.kill()
+                try cgroup.remove()
+            }
+        }
+        var plan = node.plan("in", ["sleep", "1000"])
+        (plan.cgroups, plan.birthCgroup) = (made.all, bornInV2 ? made.v2 ?? "" : "")
+        let pid = try node.start(plan)
+        var exec = ExecPlan()
+        (exec.container, exec.id, exec.process) = ("in", 1, node.plan("in", ["sleep", "1000"]).process)
+        let null = try openFile("/dev/null", .readWrite)
+        let command = try node.connection.call(.exec(exec), descriptors: [null, null, null]).reply.pid
+        for directory in made.all {
+            let members = try Set(Files.readString("\(directory)/cgroup.procs").split(separator: "\n").compactMap { Int32($0) })
+            #expect(members == [pid, command], "\(directory)")
+        }
+    }
+
     @Test func theOutOfMemoryKillerIsTold() throws {
         let cgroup = try CgroupRoot(prefix: "swiftlet-test-\(node.path.split(separator: "-").last ?? "")").cgroup("")
-        try cgroup.create(CgroupResources(memoryLimit: 16 << 20))
+        let made = try cgroup.create(CgroupResources(memoryLimit: 16 << 20))
         defer { #expect(throws: Never.self) { try cgroup.remove() } }
         var plan = node.plan("oom", ["sh", "-c", "dd if=/dev/zero of=/dev/null bs=64M count=1"])
-        plan.cgroups = cgroup.processFiles().map { String($0.dropLast("/cgroup.procs".count)) }
-        plan.oomEventsPath = plan.cgroups.lazy.flatMap { ["\($0)/memory.events", "\($0)/memory.oom_control"] }.first { Files.exists($0) } ?? ""
-        try #require(!plan.oomEventsPath.isEmpty)
+        (plan.cgroups, plan.birthCgroup) = (made.all, made.v2 ?? "")
+        plan.oomEventsPath = try #require(["memory.events", "memory.oom_control"].map { "\(made.memory ?? "")/\($0)" }.first { Files.exists($0) })
         let record = try node.run(plan)
         #expect(record.outOfMemory && record.code != 0)
         var fine = node.plan("fine", ["true"])
         (fine.cgroups, fine.oomEventsPath) = (plan.cgroups, plan.oomEventsPath)
         #expect(try !node.run(fine).outOfMemory, "kills before the container do not count")
-    }
-
-    @Test func layersAreStacked() throws {
-        try Files.makeDirectories("\(node.path)/top/etc")
-        try Files.write(Array("top".utf8), to: "\(node.path)/top/etc/passwd", mode: 0o644)
-        let output = try node.shell("layers", "cat /etc/passwd; echo changed > /etc/passwd; rm /bin/env") { plan in
-            plan.root.lower = ["\(node.path)/top", node.lower]
-        }
-        #expect(output == "top")
-        #expect(try Files.readString("\(node.path)/top/etc/passwd") == "top")
-        #expect(try Files.readString("\(node.path)/layers/upper/etc/passwd") == "changed\n")
-        #expect(Files.exists("\(node.lower)/bin/env"))
     }
 }

@@ -6,13 +6,13 @@ import Testing
 
 /// Pods with a user namespace or one PID namespace for all.
 @Suite(.privileged, .serialized) struct ShimPodTests {
-    private func userNamespace(_ plan: inout SandboxPlan) {
+    static func userNamespace(_ plan: inout SandboxPlan) {
         plan.uidMap = [IDMapping(container: 0, host: 200_000, count: 65536)]
         plan.gidMap = [IDMapping(container: 0, host: 300_000, count: 65536)]
     }
 
     @Test func aUserNamespaceMapsRootToNobody() throws {
-        let node = try ShimHarness { userNamespace(&$0) }
+        let node = try ShimHarness { Self.userNamespace(&$0) }
         // A fact a line, each with its name: what a kernel does otherwise must be seen at once.
         let output = try node.shell("user", """
             echo user $(id -u); echo map $(cat /proc/self/uid_map); echo owners $(stat -c %u /etc/passwd /bin/busybox); touch /new && echo wrote
@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test func aUserNamespacePodRunsCommandsAndTerminals() throws {
-        let node = try ShimHarness { userNamespace(&$0) }
+        let node = try ShimHarness { Self.userNamespace(&$0) }
         try node.start(node.plan("main", ["sleep", "1000"]))
         var exec = ExecPlan()
         (exec.container, exec.id) = ("main", 1)
@@ -59,7 +59,7 @@ import Testing
     }
 
     @Test func volumesOfAUserNamespacePodAreMapped() throws {
-        let node = try ShimHarness { userNamespace(&$0) }
+        let node = try ShimHarness { Self.userNamespace(&$0) }
         try Files.makeDirectory("\(node.path)/volume")
         _ = try node.shell("map", "touch /data/file; stat -c %u /data/file") { plan in
             var mount = MountPlan(.bind, target: "/data", source: "\(node.path)/volume")
@@ -115,7 +115,7 @@ import Testing
         defer { try? Files.removeTree(path) }
         var plan = SandboxPlan()
         plan.joinNetwork = "/etc/passwd"
-        let error = #expect(throws: ShimError.self) { try ShimLauncher.launch(program: ShimHarness.program, directory: path, plan: plan) }
+        let error = #expect(throws: ShimError.self) { try ShimLauncher.launch(program: ShimProgram(ShimHarness.program), directory: path, plan: plan) }
         #expect(error?.cause == SystemError(operation: "open namespace", errno: EINVAL, path: "/etc/passwd"))
         #expect(try !ShimLauncher.isAlive(directory: path))
     }

@@ -49,4 +49,7 @@ long clinux_filesystem_type(int fd, uint64_t *type);
 /// needs _GNU_SOURCE.
 long clinux_spawn(const char *path, char *const argv[], char *const envp[], const int *fds, size_t fd_count, int new_session);
 
+/// Gives what the heap holds free back to the kernel: malloc_trim(3), which Swift's Glibc does not show.
+void clinux_release_memory(void);
+
 #endif

@@ -23,7 +23,13 @@ struct HostCleaner: Sendable {
             }
         }
         for entry in entries where entry.kind == .shim { await attempt(entry) { try ShimLock.kill(podDirectory: entry.path) } }
-        for entry in entries where entry.kind == .cgroup { await attempt(entry) { try cgroupRoot.cgroup(entry.path).kill() } }
+        for entry in entries where entry.kind == .cgroup {
+            await attempt(entry) {
+                let cgroup = try cgroupRoot.cgroup(entry.path)
+                // What is empty goes at once: nearly always, and without a look into every hierarchy.
+                if try !cgroup.removeIfEmpty() { try cgroup.kill() }
+            }
+        }
         for entry in entries.reversed() {
             await attempt(entry) { try await undo(entry, sandbox: sandbox) }
         }

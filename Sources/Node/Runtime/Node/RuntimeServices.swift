@@ -4,6 +4,7 @@ import Images
 import LinuxSystem
 import Logging
 import Seccomp
+import ShimProtocol
 
 /// What every sandbox of a node shares.
 struct RuntimeServices: Sendable {
@@ -16,6 +17,7 @@ struct RuntimeServices: Sendable {
     let cleaner: HostCleaner
     /// Where shims run: made once, since a pod's start is no time to walk nine hierarchies.
     let shimCgroup: CgroupPlaces
+    let shimProgram: ShimProgram
     let seccomp: SeccompCompiler
     let threads: BlockingThreads
     let host: HostAbilities

@@ -32,11 +32,11 @@ extension MountPlan {
         // The mount points of the hierarchies are made in it; read-only comes after, as a read-only path.
         top.readOnly = false
         top.options = [KeyValue("mode", "755"), KeyValue("size", "64k")]
-        return [top] + zip(cgroup.directories, cgroup.hierarchies).map { directory, hierarchy in
+        return [top] + cgroup.shown.map { shown in
             var bind = plan
             bind.kind = .bind
-            bind.source = directory
-            bind.target = "\(plan.target)/\(hierarchy)"
+            bind.source = shown.directory
+            bind.target = "\(plan.target)/\(shown.hierarchy)"
             return bind
         }
     }

@@ -10,7 +10,7 @@ enum PlanBuilder {
     /// - Parameters:
     ///   - shim: the leaf cgroup of the shims.
     ///   - initial: the cgroup of the minimal init; only with a shared PID namespace.
-    static func sandbox(_ record: SandboxRecord, shim: CgroupPlaces, initial: CgroupPlaces?) throws(RuntimeError) -> SandboxPlan {
+    static func sandbox(_ record: SandboxRecord, shim: CgroupPlaces, initial: CgroupPlaces?, host: HostAbilities) throws(RuntimeError) -> SandboxPlan {
         let configuration = record.configuration
         var plan = SandboxPlan()
         plan.id = record.id
@@ -29,10 +29,10 @@ enum PlanBuilder {
         }
         plan.sysctls = try sysctls(configuration)
         plan.sharedMemorySize = configuration.hostIPC ? 0 : MountTable.sharedMemoryBytes
-        plan.shimCgroups = shim.directories
-        plan.initCgroups = plan.sharedPID ? initial?.directories ?? [] : []
+        (plan.shimCgroups, plan.shimBirthCgroup) = (shim.directories, shim.birth)
+        if plan.sharedPID, let initial { (plan.initCgroups, plan.initBirthCgroup) = (initial.directories, initial.birth) }
         // The pod's parent should outlive the pod's own memory shortage; one step below the agent's usual -999.
-        plan.shimOOMScoreAdjustment = -998
+        plan.shimOOMScoreAdjustment = host.oomScoreAdjustment(-998)
         return plan
     }
 
@@ -63,7 +63,8 @@ enum PlanBuilder {
     /// Everything of a container that was made or looked up on the host before.
     struct Prepared: Sendable {
         var id: String
-        /// Unpacked layers, the uppermost first.
+        /// Unpacked layers, the uppermost first: names below the layers directory.
+        var layersDirectory: String
         var layers: [String]
         /// Directory of the overlay's upper and work directories.
         var writable: String
@@ -81,7 +82,9 @@ enum PlanBuilder {
     ) -> ContainerPlan {
         var plan = ContainerPlan()
         plan.id = prepared.id
-        plan.root = RootPlan(lower: prepared.layers, writable: prepared.writable, readOnly: container.readOnlyRoot)
+        // Volatile: what a container writes to its root does not survive a reboot, which takes the record of the container.
+        plan.root = RootPlan(
+            layersDirectory: prepared.layersDirectory, lower: prepared.layers, writable: prepared.writable, isVolatile: true, readOnly: container.readOnlyRoot)
         plan.mounts = container.mounts.flatMap { MountPlan.plans(for: $0, cgroup: prepared.cgroup) }
         plan.devices = container.devices.map { DevicePlan($0.path, $0.major, $0.minor, mode: $0.mode, kind: $0.isBlock ? .block : .character) }
         plan.maskedPaths = container.maskedPaths
@@ -95,7 +98,7 @@ enum PlanBuilder {
         plan.pidNamespace = sandbox.hostPID ? .host : sandbox.shareProcessNamespace ? .pod : .own
         // The mounts of v1 show the container's own directories already.
         plan.newCgroupNamespace = true
-        plan.cgroups = prepared.cgroup.directories
+        (plan.cgroups, plan.birthCgroup) = (prepared.cgroup.directories, prepared.cgroup.birth)
         plan.oomEventsPath = prepared.cgroup.oomEvents
         plan.log = LogPlan(path: prepared.logPath, maximumSize: prepared.logMaximumBytes, maximumFiles: prepared.logMaximumFiles)
         return plan
@@ -115,8 +118,7 @@ enum PlanBuilder {
         plan.noNewPrivileges = container.noNewPrivileges
         plan.seccomp = seccomp
         plan.limits = container.limits.map { ResourceLimit(resource: $0.resource, soft: $0.soft, hard: $0.hard) }
-        // Nil would leave the shim's, which the OOM killer spares.
-        plan.oomScoreAdjustment = Int32(clamping: min(max(container.oomScoreAdjustment ?? 0, -1000), 1000))
+        plan.oomScoreAdjustment = container.oomScoreAdjustment
         plan.terminal = container.terminal
         return plan
     }

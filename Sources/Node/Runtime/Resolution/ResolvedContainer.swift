@@ -17,7 +17,7 @@ struct ResolvedContainer: Sendable, Hashable {
     var capabilities: CapabilitySet
     var noNewPrivileges: Bool
     var limits: [Limit]
-    var oomScoreAdjustment: Int?
+    var oomScoreAdjustment: Int32
     var mounts: [ResolvedMount]
     /// Nodes to make in `/dev`; empty where the container mounts a `/dev` of its own.
     var devices: [KernelSurface.Device]
@@ -51,7 +51,8 @@ struct ResolvedContainer: Sendable, Hashable {
             capabilities: try CapabilitySet.resolve(security, available: host.capabilities),
             noNewPrivileges: security.noNewPrivileges,
             limits: [Limit(resource: 7, soft: min(openFiles, host.openFiles), hard: min(openFiles, host.openFiles))],
-            oomScoreAdjustment: configuration.resources.oomScoreAdjustment,
+            // Nil would leave the shim's, which the OOM killer spares.
+            oomScoreAdjustment: host.oomScoreAdjustment(configuration.resources.oomScoreAdjustment ?? 0),
             mounts: mounts,
             devices: ownDevices ? [] : KernelSurface.devices,
             maskedPaths: KernelSurface.maskedPaths(security),

@@ -1,6 +1,7 @@
 import Glibc
 import JSONTree
 import LinuxSystem
+import Logging
 import ShimProtocol
 
 extension Sandbox {
@@ -24,25 +25,39 @@ extension Sandbox {
         await takeBackUnfinished()
         guard let found = try await connect() else { return fail("the pod's shim died while no agent ran") }
         shim = found
-        // Events first: they say what became of containers after the record was written, in order.
-        try await listen(after: record.acknowledgedEvent)
-        try await reconcile()
+        do {
+            // Events first: they say what became of containers after the record was written, in order.
+            try await listen(after: record.acknowledgedEvent)
+            try await reconcile()
+        } catch {
+            guard error.code == .timedOut else { throw error }
+            try endSilentShim()
+            fail("the pod's shim does not answer")
+        }
     }
 
-    /// Connects to the shim if it lives; nil if it does not. One that has not answered for five seconds is ended.
+    private func endSilentShim() throws {
+        services.logger.error("the shim of sandbox \(id) has not answered for \(services.configuration.shimGreetingTimeout): it is killed")
+        try ShimLock.kill(podDirectory: directories.pod(id))
+    }
+
+    /// Connects to the shim if it lives; nil if it does not. One that does not answer in time is ended.
     func connect() async throws -> ShimClient? {
-        for _ in 0..<50 {
+        // Not while the machine sleeps: the shim slept as well.
+        let clock = SuspendingClock()
+        let deadline = clock.now + services.configuration.shimGreetingTimeout
+        while clock.now < deadline {
             guard try ShimLock.isHeld(podDirectory: directories.pod(id)) else { return nil }
             do throws(ShimError) {
-                return try ShimClient(podDirectory: directories.pod(id))
+                return try ShimClient(podDirectory: directories.pod(id), timeout: deadline - clock.now)
             } catch {
                 // The agent's own lack of descriptors or memory says nothing about the shim.
                 if let errno = error.cause?.errno, [EMFILE, ENFILE, ENOMEM].contains(errno) { throw error }
             }
             // It is on its way out, and the lock is what tells; the kernel has no event for that.
-            try await Task.sleep(for: .milliseconds(100))
+            try await Task.sleep(for: .milliseconds(20))
         }
-        try ShimLock.kill(podDirectory: directories.pod(id))
+        try endSilentShim()
         return nil
     }
 
@@ -71,7 +86,7 @@ extension Sandbox {
             case .creating, .created:
                 // The earlier agent died between the two halves of a start: forgotten, so that it can be started again.
                 try await shim.forget(record.id)
-            case .unknown: break
+            case .starting, .unknown: break // an event will tell
             }
         }
         for container in known.keys where containers[container] == nil { try await shim.forget(container) }

@@ -11,7 +11,8 @@ import ShimProtocol
 struct PreparedImage: Sendable {
     /// `sha256:…`
     var id: String
-    /// Unpacked layers, the uppermost first.
+    /// Unpacked layers, the uppermost first: names below the layers directory.
+    var layersDirectory: String
     var layers: [String]
     var defaults: ImageDefaults
     var accounts: AccountFiles
@@ -43,32 +44,30 @@ extension Sandbox {
         let root = directories.root(container)
         let cgroupPath = "\(record.configuration.cgroupParent)/\(container)"
         try services.step(.createFailed, "make the directory of the root file system") {
-            try ledger.note(.directory, root, for: scope)
+            // Everything in one write, before the first deed.
+            try ledger.note([(.directory, root), (.cgroup, cgroupPath), (.directory, directories.planFile(id, container))], for: scope)
             try Files.makeDirectory(root, mode: 0o711, exclusive: true)
         }
-        let cgroup = try services.step(.createFailed, "make the cgroup") {
-            try ledger.note(.cgroup, cgroupPath, for: scope)
-            let cgroup = try services.configuration.cgroupRoot.cgroup(cgroupPath)
-            try cgroup.create(resolved.resources)
-            return cgroup
+        let places = try services.step(.createFailed, "make the cgroup") {
+            let cgroupRoot = services.configuration.cgroupRoot
+            return CgroupPlaces(try cgroupRoot.cgroup(cgroupPath).create(resolved.resources), root: cgroupRoot)
         }
         let logPath = "\(record.configuration.logDirectory)/\(configuration.logPath)"
         try services.step(.createFailed, "make the log directory") {
             try Files.makeDirectories(String(logPath[..<(logPath.lastIndex(of: "/") ?? logPath.endIndex)]), mode: 0o755)
         }
         let prepared = PlanBuilder.Prepared(
-            id: container, layers: image.layers, writable: root, cgroup: CgroupPlaces(cgroup), seccomp: seccomp, logPath: logPath,
+            id: container, layersDirectory: image.layersDirectory, layers: image.layers, writable: root, cgroup: places, seccomp: seccomp, logPath: logPath,
             logMaximumBytes: services.configuration.logMaximumBytes, logMaximumFiles: services.configuration.logMaximumFiles)
         let plan = PlanBuilder.container(resolved, configuration: configuration, sandbox: record.configuration, prepared: prepared)
         let new = ContainerRecord(
             id: container, sandbox: id, configuration: configuration, imageID: image.id, state: .created, createdAt: Clocks.now(), startedAt: 0,
             stopSignal: resolved.stopSignal)
         try services.step(.createFailed, "write the launch plan") {
-            try ledger.note(.directory, directories.planFile(id, container), for: scope)
             try Files.writeAtomically(plan.bytes, to: directories.planFile(id, container), durable: false)
             try persist(new)
         }
-        containers[container] = Container(record: new)
+        containers[container] = Container(record: new, plan: plan)
     }
 
     private func seccompProgram(_ configuration: ContainerConfiguration, _ resolved: ResolvedContainer) throws -> [UInt8] {
@@ -109,12 +108,14 @@ extension Sandbox {
         guard case .created = found.record.state, !found.isStarting, !found.isRemoving else {
             throw RuntimeError(.wrongState, "container \(container) cannot be started: it has been started already")
         }
-        let plan = try plan(of: container)
+        let plan: ContainerPlan
+        if let made = found.plan { plan = made } else { plan = try self.plan(of: container) }
+        containers[container]?.plan = nil
         containers[container]?.isStarting = true
         do throws(RuntimeError) {
-            let pid = try await shim.start(plan)
+            let started = try await shim.start(plan)
             containers[container]?.isStarting = false
-            try noteStarted(container, pid: pid, at: Clocks.now())
+            try noteStarted(container, pid: started.pid, at: started.time)
         } catch {
             containers[container]?.isStarting = false
             noteStartFailed(container, error)

@@ -29,13 +29,10 @@ extension Sandbox {
         case .unknown: break
         }
         guard event.sequence > record.acknowledgedEvent else { return }
+        // Not written down for its own sake: the shim keeps what it has not been told of, and every effect can come twice.
         record.acknowledgedEvent = event.sequence
-        do {
-            if phase == .ready { try persistSandbox() }
-            shim?.acknowledge(upTo: event.sequence)
-        } catch {
-            services.logger.warning("could not write the state of sandbox \(id): \(error)")
-        }
+        // A start need not be acknowledged by itself: the end of the same container will do, and costs no second wake-up.
+        if event.kind != .containerStarted { shim?.acknowledge(upTo: event.sequence) }
     }
 
     private func noteStartedEvent(_ event: ShimEvent) {

@@ -33,11 +33,9 @@ extension Sandbox {
         }
         let plan = try makeCgroups()
         try services.step(.sandboxFailed, "start the shim") {
-            try ledger.note(.shim, pod)
-            try ledger.note(.mount, sharedMemory)
-            for kind in ["net", "ipc", "uts", "user"] { try ledger.note(.pin, ShimLauncher.namespacePath(kind, in: pod)) }
-            try ShimLauncher.launch(program: services.configuration.shimPath, directory: pod, plan: plan)
-            shim = try ShimClient(podDirectory: pod)
+            try ledger.note([(.shim, pod), (.mount, sharedMemory), (.mount, pod + "/ns")] + ["net", "ipc", "uts", "user"].map { (.pin, ShimLauncher.namespacePath($0, in: pod)) })
+            try ShimLauncher.launch(program: services.shimProgram, directory: pod, plan: plan)
+            shim = try ShimClient(podDirectory: pod, timeout: services.configuration.shimGreetingTimeout)
         }
         try await listen(after: 0)
         if !configuration.hostNetwork {
@@ -61,11 +59,9 @@ extension Sandbox {
             var initial: CgroupPlaces?
             if configuration.shareProcessNamespace, !configuration.hostPID {
                 // A leaf: on v2 a cgroup with children holds no processes itself.
-                let cgroup = try root.cgroup(initCgroup)
-                try cgroup.create()
-                initial = CgroupPlaces(cgroup)
+                initial = CgroupPlaces(try root.cgroup(initCgroup).create(), root: root)
             }
-            return try PlanBuilder.sandbox(record, shim: services.shimCgroup, initial: initial)
+            return try PlanBuilder.sandbox(record, shim: services.shimCgroup, initial: initial, host: services.host)
         }
     }
 
@@ -84,6 +80,8 @@ extension Sandbox {
         for container in running { try await kill(container) }
         if let shim {
             try await shim.shutdown()
+            // It ends right after its answer; one that does not is killed by its lock below.
+            try services.step(.stopFailed, "wait for the end of the shim") { try shim.waitForEnd(milliseconds: 5000) }
             shim.close()
             self.shim = nil
         }

@@ -17,6 +17,8 @@ actor Sandbox {
 
     struct Container {
         var record: ContainerRecord
+        /// From its making until its start: most are started at once, and need not read it again.
+        var plan: ContainerPlan?
         /// A start, stop or removal is under way: what must not happen twice at one time.
         var isStarting = false
         var isRemoving = false

@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import LinuxSystem
 import ShimProtocol
+import Synchronization
 
 /// One pod's shim for `async` code: requests that suspend, events as a stream that ends with the connection.
 final class ShimClient: Sendable {
@@ -10,19 +11,30 @@ final class ShimClient: Sendable {
     let events: AsyncStream<ShimEvent>
     private let continuation: AsyncStream<ShimEvent>.Continuation
 
+    /// How long what a shim answers at once may take.
+    private let patience: Duration
+
     /// Connects and reads the greeting. Blocks for that long.
-    init(podDirectory: String) throws(ShimError) {
+    /// - Parameter timeout: for the greeting, and for each answer that needs nothing but the shim itself.
+    init(podDirectory: String, timeout: Duration) throws(ShimError) {
+        patience = timeout
         let (events, continuation) = AsyncStream.makeStream(of: ShimEvent.self, bufferingPolicy: .unbounded)
         self.events = events
         self.continuation = continuation
         connection = try ShimConnection.connect(
-            directory: podDirectory, onEvent: { continuation.yield($0) }, onClose: { _ in continuation.finish() })
+            directory: podDirectory, timeout: timeout, onEvent: { continuation.yield($0) }, onClose: { _ in continuation.finish() })
     }
 
-    private func send(_ request: ShimRequest, descriptors: [FileDescriptor] = []) async -> Result<(ShimReply, [FileDescriptor]), ShimError> {
+    /// - Parameter timeout: nil where the shim waits for somebody else, e.g. a process that sets itself up.
+    private func send(_ request: ShimRequest, descriptors: [FileDescriptor] = [], timeout: Duration? = nil) async -> PendingAnswer.Answer {
         await withCheckedContinuation { continuation in
-            connection.send(request, descriptors: descriptors) { result, descriptors in
-                continuation.resume(returning: result.map { ($0, descriptors) })
+            let pending = PendingAnswer(continuation)
+            connection.send(request, descriptors: descriptors) { result, descriptors in pending.give(result.map { ($0, descriptors) }) }
+            guard let timeout else { return }
+            // Unstructured: it outlives the request by its own time at most, and does nothing then.
+            Task {
+                try? await Task.sleep(for: timeout) // nobody cancels it
+                pending.give(.failure(ShimError(.silent, "expected an answer of the shim within \(timeout), found none")))
             }
         }
     }
@@ -30,22 +42,28 @@ final class ShimClient: Sendable {
     /// - Parameter step: what the request was for, for errors without a step of the shim's.
     @discardableResult
     private func request(
-        _ request: ShimRequest, _ code: RuntimeError.Code, _ step: String, descriptors: [FileDescriptor] = []
+        _ request: ShimRequest, _ code: RuntimeError.Code, _ step: String, descriptors: [FileDescriptor] = [], timeout: Duration? = nil
     ) async throws(RuntimeError) -> (reply: ShimReply, descriptors: [FileDescriptor]) {
         do {
-            return try await send(request, descriptors: descriptors).get()
+            return try await send(request, descriptors: descriptors, timeout: timeout).get()
         } catch {
             throw ShimClient.error(error, code, step)
         }
     }
 
     /// Makes and executes a container.
-    /// - Returns: the process id of its first process.
-    func start(_ plan: ContainerPlan) async throws(RuntimeError) -> Int32 {
+    /// - Returns: the process id of its first process, and when it was executed, in nanoseconds since 1970.
+    func start(_ plan: ContainerPlan) async throws(RuntimeError) -> (pid: Int32, time: Int64) {
+        var plan = plan
+        plan.root = plan.root.understood(byVersion: connection.hello.version)
         do {
+            if connection.hello.version >= 2 {
+                let started = try await send(.run(plan)).get().0
+                return (started.pid, started.startedAt)
+            }
             let created = try await send(.create(plan)).get()
             let started = try await send(.start(container: plan.id)).get()
-            return started.0.pid != 0 ? started.0.pid : created.0.pid
+            return (started.0.pid != 0 ? started.0.pid : created.0.pid, Clocks.now())
         } catch {
             throw ShimClient.startError(error, program: plan.process.arguments.first ?? "")
         }
@@ -86,12 +104,12 @@ final class ShimClient: Sendable {
     }
 
     func status() async throws(RuntimeError) -> [ShimContainer] {
-        try await request(.status, .shimFailed, "ask the shim for its containers").reply.containers
+        try await request(.status, .shimFailed, "ask the shim for its containers", timeout: patience).reply.containers
     }
 
     /// Asks for the events after a number and all that come.
     func subscribe(after sequence: UInt64) async throws(RuntimeError) {
-        try await request(.subscribe(after: sequence), .shimFailed, "subscribe to the shim's events")
+        try await request(.subscribe(after: sequence), .shimFailed, "subscribe to the shim's events", timeout: patience)
     }
 
     /// Nobody waits for it: an event that is not acknowledged comes again and finds its effect there.
@@ -109,6 +127,13 @@ final class ShimClient: Sendable {
         }
     }
 
+    /// Returns when the shim's process has ended, or after a time. Blocks.
+    func waitForEnd(milliseconds: Int) throws(SystemError) {
+        let poller = try Poller()
+        try poller.add(connection.pidfd, .readable, token: 0)
+        _ = try poller.wait(milliseconds: milliseconds)
+    }
+
     /// Lets the shim go on alone.
     func close() { connection.close() }
 }
@@ -116,7 +141,7 @@ final class ShimClient: Sendable {
 extension ShimClient {
     static func error(_ error: ShimError, _ code: RuntimeError.Code, _ step: String) -> RuntimeError {
         let failed = error.failure
-        let code = error.code == .failed ? code : .shimFailed
+        let code = error.code == .failed ? code : error.code == .silent ? .timedOut : .shimFailed
         return RuntimeError(
             code, "\(step): \(failed.map(words) ?? error.message)", step: failed?.step ?? step, errno: failed?.errno ?? error.cause?.errno ?? 0, cause: nil)
     }
@@ -142,5 +167,22 @@ extension ShimClient {
         }
         return RuntimeError(
             code, "exec: \"\(program)\": \(words) (step execve, errno \(name))", step: failure.step, errno: failure.errno)
+    }
+}
+
+/// A request that is answered or given up, whichever comes first.
+private final class PendingAnswer: Sendable {
+    typealias Answer = Result<(ShimReply, [FileDescriptor]), ShimError>
+
+    private let continuation: Mutex<CheckedContinuation<Answer, Never>?>
+
+    init(_ continuation: CheckedContinuation<Answer, Never>) { self.continuation = Mutex(continuation) }
+
+    func give(_ answer: Answer) {
+        let waiting = continuation.withLock { waiting in
+            defer { waiting = nil }
+            return waiting
+        }
+        waiting?.resume(returning: answer)
     }
 }

@@ -27,10 +27,15 @@ final class Ledger: Sendable {
 
     /// Writes down what is about to be made.
     func note(_ kind: LedgerEntry.Kind, _ path: String, for scope: LedgerEntry.Scope = .sandbox) throws {
-        let entry = LedgerEntry(scope: scope, kind: kind, path: path)
+        try note([(kind, path)], for: scope)
+    }
+
+    /// Writes down several things at once, in the order in which they will be made.
+    func note(_ things: [(kind: LedgerEntry.Kind, path: String)], for scope: LedgerEntry.Scope = .sandbox) throws {
+        let new = things.map { LedgerEntry(scope: scope, kind: $0.kind, path: $0.path) }
         try entries.withLock { entries in
-            try file.writeAll(Array(LedgerCodec.line(noting: entry).utf8))
-            entries.append(entry)
+            try file.writeAll(new.flatMap { LedgerCodec.line(noting: $0).utf8 })
+            entries += new
         }
     }
 
