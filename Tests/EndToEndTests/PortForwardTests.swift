@@ -20,7 +20,7 @@ struct PortForwardTests {
     func http() async throws {
         try await KubectlTests.withCluster { cluster, _ in
             _ = try await cluster.apply(KubectlTests.pod("web", command: """
-                mkdir -p /www; head -c 30000000 /dev/urandom > /www/large; echo small > /www/small; sha256sum /www/large > /www/sum
+                mkdir -p /www; head -c 10000000 /dev/urandom > /www/large; echo small > /www/small; sha256sum /www/large > /www/sum
                 mkfifo /silence
                 (while true; do nc -l -p 9000 <> /silence | sha256sum > /www/receiving; mv /www/receiving /www/received; done) & exec httpd -f -h /www -p 127.0.0.1:8080
                 """))
@@ -32,8 +32,8 @@ struct PortForwardTests {
             let url = "http://127.0.0.1:\(port)"
             #expect(try await cluster.succeed(["curl", "-sf", url + "/small"]).out == "small\n")
             // Two large ones side by side, through one tunnel.
-            async let first = cluster.succeed(["sh", "-c", "curl -sf \(url)/large | sha256sum"])
-            async let second = cluster.succeed(["sh", "-c", "curl -sf \(url)/large | sha256sum"])
+            async let first = cluster.succeed(["sh", "-c", "curl -sf \(url)/large | sha256sum"], timeout: 180)
+            async let second = cluster.succeed(["sh", "-c", "curl -sf \(url)/large | sha256sum"], timeout: 180)
             let sum = try await cluster.succeed(["curl", "-sf", url + "/sum"]).out.prefix(64)
             #expect(try await first.out.prefix(64) == sum)
             #expect(try await second.out.prefix(64) == sum)
@@ -44,9 +44,9 @@ struct PortForwardTests {
             // connection up as soon as the server has said its last.
             let (upload, uploadPort) = try await Self.forward(cluster, "pod/web", ":9000")
             let file = cluster.directory + "/upload"
-            try await cluster.succeed(["sh", "-c", "head -c 20000000 /dev/urandom > \(file)"])
+            try await cluster.succeed(["sh", "-c", "head -c 5000000 /dev/urandom > \(file)"])
             let expected = try await cluster.succeed(["sha256sum", file]).out.prefix(64)
-            _ = try await cluster.run(["sh", "-c", "busybox nc -w 5 127.0.0.1 \(uploadPort) < \(file)"], timeout: 30)
+            _ = try await cluster.run(["sh", "-c", "busybox nc -w 5 127.0.0.1 \(uploadPort) < \(file)"], timeout: 120)
             _ = try await eventually("everything arrived") {
                 try await cluster.kube("exec", "web", "--", "cat", "/www/received").hasPrefix(expected) ? true : nil
             }
