@@ -61,7 +61,7 @@ let package = Package(
         // The front door: commands, configuration, composition.
         .executableTarget(
             name: "swiftlet",
-            dependencies: ["KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", "LinuxSystem", "BlockingCalls", "Netlink", "Cgroups", "Images", "Runtime", "PodNetwork",
+            dependencies: ["KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", "ClusterTrust", "LinuxSystem", "BlockingCalls", "Netlink", "Cgroups", "Images", "Runtime", "PodNetwork",
                            "ServiceProxy", "ClusterDNS", "Kubelet", "Storage", "APIServer", "Scheduler", "Controllers", "ControlPlane", arguments, logging, yams],
             path: "Sources/swiftlet", swiftSettings: swift),
 
@@ -70,6 +70,7 @@ let package = Package(
         room("Kube", "PercentEncoding"),
         room("Kube", "KubeAPI", ["JSONTree"], exclude: ["Schema"]),
         room("Kube", "KubeTypes", ["KubeAPI", "JSONTree"]),
+        room("Kube", "ClusterTrust", ["KubeAPI", "JSONTree", x509, crypto, asn1]),
         .systemLibrary(name: "CZlib", path: "Sources/Kube/CZlib", providers: [.apt(["zlib1g-dev"])]),
         room("Kube", "KubeHTTP", ["CZlib", nioCore, nioPosix, nioHTTP1, nioHTTP2, nioWebSocket, nioSSL, x509, crypto, asn1, logging, "PercentEncoding"]),
         room("Kube", "KubeClient", ["KubeAPI", "KubeTypes", "JSONTree", "PercentEncoding", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, nioWebSocket, logging, deque, yams]),
@@ -105,10 +106,10 @@ let package = Package(
 
         // ControlPlane: nothing here imports Linux or Node.
         room("ControlPlane", "Storage", [grdb, logging, deque]),
-        room("ControlPlane", "APIServer", ["Storage", "KubeAPI", "JSONTree", "KubeHTTP", nioCore, nioHTTP1, crypto, logging, deque, yams]),
+        room("ControlPlane", "APIServer", ["Storage", "KubeAPI", "JSONTree", "KubeHTTP", "ClusterTrust", nioCore, nioHTTP1, crypto, logging, deque, yams]),
         room("ControlPlane", "Scheduler", ["KubeAPI", "KubeTypes", "JSONTree", "KubeClient", logging]),
-        room("ControlPlane", "Controllers", ["KubeAPI", "KubeTypes", "JSONTree", "KubeClient", logging]),
-        room("ControlPlane", "ControlPlane", ["Storage", "APIServer", "Scheduler", "Controllers", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", nioHTTP1, x509, crypto, asn1, logging]),
+        room("ControlPlane", "Controllers", ["KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "ClusterTrust", logging]),
+        room("ControlPlane", "ControlPlane", ["Storage", "APIServer", "Scheduler", "Controllers", "ClusterTrust", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", nioHTTP1, x509, crypto, asn1, logging]),
 
         // Measures the runtime beside crun and runc.
         .executableTarget(
@@ -142,9 +143,10 @@ let package = Package(
         tests("RuntimeTests", ["Runtime", "ShimProtocol", "LinuxSystem", "BlockingCalls", "Cgroups", "Images", "OCISpec", "JSONTree"]),
         tests("KubeletTests", ["Kubelet", "Runtime", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", nioCore, nioPosix, nioHTTP1, logging]),
         tests("StorageTests", ["Storage"]),
-        tests("APIServerTests", ["APIServer", "Storage", "KubeAPI", "JSONTree", "KubeHTTP", nioHTTP1]),
+        tests("ClusterTrustTests", ["ClusterTrust", "TestAuthority", "KubeAPI", "JSONTree"]),
+        tests("APIServerTests", ["APIServer", "Storage", "KubeAPI", "JSONTree", "KubeHTTP", "ClusterTrust", "TestAuthority", nioHTTP1]),
         tests("SchedulerTests", ["Scheduler", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient"]),
-        tests("ControllersTests", ["Controllers", "ControlPlane", "APIServer", "Storage", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", logging]),
+        tests("ControllersTests", ["ClusterTrust", "TestAuthority", x509, asn1, "Controllers", "ControlPlane", "APIServer", "Storage", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", logging]),
         tests("ControlPlaneTests", [asn1, "ControlPlane", "Storage", "APIServer", "Controllers", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", x509, logging]),
         tests("NodeTests", ["KubeAPI", "KubeTypes", "KubeClient", "Kubelet", "Runtime", "Images", "OCISpec", "ShimProtocol", "LinuxSystem", "Cgroups", "Seccomp", "Netlink", "PodNetwork", "ServiceProxy", "JSONTree", logging]),
         tests("EndToEndTests", ["LinuxSystem", "JSONTree", "KubeClient", "KubeTypes", "KubeAPI"], exclude: ["Clients"]),

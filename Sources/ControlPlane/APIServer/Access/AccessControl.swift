@@ -20,6 +20,7 @@ struct AccessControl {
         if let accounts = cache.cache(GroupResource(group: "", resource: "serviceaccounts")) {
             plugins.append(ServiceAccountAdmission(accounts: accounts, random: { Int.random(in: 0..<$0) }))
         }
+        plugins.append(CertificateRequestAdmission(authorizer: authorizer))
         if let roles { plugins.append(RoleEscalation(authorizer: authorizer, policy: roles)) }
         admission = AdmissionChain(plugins: plugins)
     }
