@@ -6,7 +6,9 @@ struct AccessControl {
 
     init(cache: WatchCache, configuration: APIServerConfiguration, tokens: ServiceAccountTokens) {
         authenticator = configuration.authenticator
-            ?? UnionAuthenticator(authenticators: [ClientCertificateAuthenticator(), BearerTokenAuthenticator(tokens: tokens)])
+            ?? UnionAuthenticator(authenticators: [
+                ClientCertificateAuthenticator(), BearerTokenAuthenticator(tokens: tokens), BootstrapTokenAuthenticator(cache: cache, now: configuration.now),
+            ])
         let pods = cache.cache(.pods)
         let roles = RBACAuthorizer(cache)
         var authorizers: [any Authorizer] = [MastersAuthorizer()]
