@@ -62,7 +62,7 @@ let package = Package(
         .executableTarget(
             name: "swiftlet",
             dependencies: ["KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", "ClusterTrust", "LinuxSystem", "BlockingCalls", "Netlink", "Cgroups", "Images", "Runtime", "PodNetwork",
-                           "ServiceProxy", "ClusterDNS", "Kubelet", "Storage", "APIServer", "Scheduler", "Controllers", "ControlPlane", arguments, logging, yams],
+                           "ServiceProxy", "ClusterDNS", "Kubelet", "NodeBootstrap", "Storage", "APIServer", "Scheduler", "Controllers", "ControlPlane", arguments, logging, yams],
             path: "Sources/swiftlet", swiftSettings: swift),
 
         // Kube: the API and the ways to speak it.
@@ -98,6 +98,7 @@ let package = Package(
             swiftSettings: swift + [.unsafeFlags(staticExecutable)],
             // Stripped: two thirds of it are symbols that nobody reads on a node.
             linkerSettings: [.unsafeFlags(staticExecutable), .unsafeFlags(["-Xlinker", "-s"], .when(configuration: .release))]),
+        room("Node", "NodeBootstrap", ["KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "ClusterTrust", "LinuxSystem", logging]),
         room("Node", "PodNetwork", ["KubeAPI", "KubeTypes", "KubeClient", "Netlink", "LinuxSystem", logging, "BlockingCalls"]),
         room("Node", "ClusterDNS", ["LinuxSystem", "KubeTypes", "KubeAPI", "KubeClient", "JSONTree", nioCore, nioPosix, logging]),
         room("Node", "ServiceProxy", ["Netlink", "LinuxSystem", "KubeTypes", "KubeAPI", "KubeClient", "JSONTree", logging]),
@@ -148,6 +149,7 @@ let package = Package(
         tests("SchedulerTests", ["Scheduler", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient"]),
         tests("ControllersTests", ["ClusterTrust", "TestAuthority", x509, asn1, "Controllers", "ControlPlane", "APIServer", "Storage", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", logging]),
         tests("ControlPlaneTests", [asn1, "ControlPlane", "Storage", "APIServer", "Controllers", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", x509, logging]),
+        tests("NodeBootstrapTests", ["NodeBootstrap", "ClusterTrust", "TestAuthority", "ControlPlane", "Controllers", "APIServer", "Storage", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", x509, asn1, logging]),
         tests("NodeTests", ["KubeAPI", "KubeTypes", "KubeClient", "Kubelet", "Runtime", "Images", "OCISpec", "ShimProtocol", "LinuxSystem", "Cgroups", "Seccomp", "Netlink", "PodNetwork", "ServiceProxy", "JSONTree", logging]),
         tests("EndToEndTests", ["LinuxSystem", "JSONTree", "KubeClient", "KubeTypes", "KubeAPI"], exclude: ["Clients"]),
     ]

@@ -3,7 +3,7 @@ import LinuxSystem
 
 /// The agent alone, as a node of a cluster whose control plane is elsewhere.
 struct NodeCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "node", abstract: "Run the agent of a node.")
+    static let configuration = CommandConfiguration(commandName: "run", abstract: "Run the agent of a node.")
 
     @OptionGroup var directories: Directories
     @OptionGroup var node: NodeOptions
