@@ -61,8 +61,8 @@ let package = Package(
         // The front door: commands, configuration, composition.
         .executableTarget(
             name: "swiftlet",
-            dependencies: ["KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", "LinuxSystem", "BlockingCalls", "Netlink", "Cgroups", "Images", "Runtime", "PodNetwork",
-                           "ServiceProxy", "ClusterDNS", "Kubelet", "Storage", "APIServer", "Scheduler", "Controllers", "ControlPlane", arguments, logging, yams],
+            dependencies: ["KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", "ClusterTrust", "LinuxSystem", "BlockingCalls", "Netlink", "Cgroups", "Images", "Runtime", "PodNetwork",
+                           "ServiceProxy", "ClusterDNS", "Kubelet", "NodeBootstrap", "Storage", "APIServer", "Scheduler", "Controllers", "ControlPlane", arguments, logging, yams],
             path: "Sources/swiftlet", swiftSettings: swift),
 
         // Kube: the API and the ways to speak it.
@@ -70,6 +70,7 @@ let package = Package(
         room("Kube", "PercentEncoding"),
         room("Kube", "KubeAPI", ["JSONTree"], exclude: ["Schema"]),
         room("Kube", "KubeTypes", ["KubeAPI", "JSONTree"]),
+        room("Kube", "ClusterTrust", ["KubeAPI", "JSONTree", x509, crypto, asn1]),
         .systemLibrary(name: "CZlib", path: "Sources/Kube/CZlib", providers: [.apt(["zlib1g-dev"])]),
         room("Kube", "KubeHTTP", ["CZlib", nioCore, nioPosix, nioHTTP1, nioHTTP2, nioWebSocket, nioSSL, x509, crypto, asn1, logging, "PercentEncoding"]),
         room("Kube", "KubeClient", ["KubeAPI", "KubeTypes", "JSONTree", "PercentEncoding", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, nioWebSocket, logging, deque, yams]),
@@ -97,6 +98,7 @@ let package = Package(
             swiftSettings: swift + [.unsafeFlags(staticExecutable)],
             // Stripped: two thirds of it are symbols that nobody reads on a node.
             linkerSettings: [.unsafeFlags(staticExecutable), .unsafeFlags(["-Xlinker", "-s"], .when(configuration: .release))]),
+        room("Node", "NodeBootstrap", ["KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "ClusterTrust", "LinuxSystem", logging]),
         room("Node", "PodNetwork", ["KubeAPI", "KubeTypes", "KubeClient", "Netlink", "LinuxSystem", logging, "BlockingCalls"]),
         room("Node", "ClusterDNS", ["LinuxSystem", "KubeTypes", "KubeAPI", "KubeClient", "JSONTree", nioCore, nioPosix, logging]),
         room("Node", "ServiceProxy", ["Netlink", "LinuxSystem", "KubeTypes", "KubeAPI", "KubeClient", "JSONTree", logging]),
@@ -105,10 +107,10 @@ let package = Package(
 
         // ControlPlane: nothing here imports Linux or Node.
         room("ControlPlane", "Storage", [grdb, logging, deque]),
-        room("ControlPlane", "APIServer", ["Storage", "KubeAPI", "JSONTree", "KubeHTTP", nioCore, nioHTTP1, crypto, logging, deque, yams]),
+        room("ControlPlane", "APIServer", ["Storage", "KubeAPI", "JSONTree", "KubeHTTP", "ClusterTrust", nioCore, nioHTTP1, crypto, logging, deque, yams]),
         room("ControlPlane", "Scheduler", ["KubeAPI", "KubeTypes", "JSONTree", "KubeClient", logging]),
-        room("ControlPlane", "Controllers", ["KubeAPI", "KubeTypes", "JSONTree", "KubeClient", logging]),
-        room("ControlPlane", "ControlPlane", ["Storage", "APIServer", "Scheduler", "Controllers", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", nioHTTP1, x509, crypto, asn1, logging]),
+        room("ControlPlane", "Controllers", ["KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "ClusterTrust", logging]),
+        room("ControlPlane", "ControlPlane", ["Storage", "APIServer", "Scheduler", "Controllers", "ClusterTrust", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", nioHTTP1, x509, crypto, asn1, logging]),
 
         // Measures the runtime beside crun and runc.
         .executableTarget(
@@ -142,10 +144,12 @@ let package = Package(
         tests("RuntimeTests", ["Runtime", "ShimProtocol", "LinuxSystem", "BlockingCalls", "Cgroups", "Images", "OCISpec", "JSONTree"]),
         tests("KubeletTests", ["Kubelet", "Runtime", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", nioCore, nioPosix, nioHTTP1, logging]),
         tests("StorageTests", ["Storage"]),
-        tests("APIServerTests", ["APIServer", "Storage", "KubeAPI", "JSONTree", "KubeHTTP", nioHTTP1]),
+        tests("ClusterTrustTests", ["ClusterTrust", "TestAuthority", "KubeAPI", "JSONTree"]),
+        tests("APIServerTests", ["APIServer", "Storage", "KubeAPI", "JSONTree", "KubeHTTP", "ClusterTrust", "TestAuthority", nioHTTP1]),
         tests("SchedulerTests", ["Scheduler", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient"]),
-        tests("ControllersTests", ["Controllers", "ControlPlane", "APIServer", "Storage", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", logging]),
+        tests("ControllersTests", ["ClusterTrust", "TestAuthority", x509, asn1, "Controllers", "ControlPlane", "APIServer", "Storage", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", logging]),
         tests("ControlPlaneTests", [asn1, "ControlPlane", "Storage", "APIServer", "Controllers", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", x509, logging]),
+        tests("NodeBootstrapTests", ["NodeBootstrap", "ClusterTrust", "TestAuthority", "ControlPlane", "Controllers", "APIServer", "Storage", "KubeAPI", "KubeTypes", "JSONTree", "KubeClient", "KubeHTTP", x509, asn1, logging]),
         tests("NodeTests", ["KubeAPI", "KubeTypes", "KubeClient", "Kubelet", "Runtime", "Images", "OCISpec", "ShimProtocol", "LinuxSystem", "Cgroups", "Seccomp", "Netlink", "PodNetwork", "ServiceProxy", "JSONTree", logging]),
         tests("EndToEndTests", ["LinuxSystem", "JSONTree", "KubeClient", "KubeTypes", "KubeAPI"], exclude: ["Clients"]),
     ]

@@ -56,6 +56,9 @@ struct ControlPlaneOptions: ParsableArguments {
     @Option(help: "The addresses of Services.")
     var serviceCIDR = "10.96.0.0/16"
 
+    @Option(name: .customLong("cluster-cidr"), help: "The addresses of all pods: each node that has none of its own gets a part.")
+    var clusterCIDR = "10.244.0.0/16"
+
     @Option(help: "How long certificates are valid: a number and d, h, m or s. They are renewed while the cluster runs, when a third is left.")
     var certificateLifetime = "365d"
 

@@ -8,7 +8,7 @@ struct Swiftlet: AsyncParsableCommand {
         commandName: "swiftlet",
         abstract: "A Kubernetes node, and a small control plane for it.",
         version: Version.text,
-        subcommands: [Up.self, Down.self, Reset.self, NodeCommand.self, ControlPlaneCommand.self, CertificatesCommand.self, ImageCommand.self])
+        subcommands: [Up.self, Down.self, Reset.self, NodeCommands.self, ControlPlaneCommand.self, CertificatesCommand.self, ImageCommand.self, TokenCommand.self])
 
     static func main() async {
         // A client that goes away must end a write with EPIPE, not the agent. Shims and containers start with defaults.

@@ -11,8 +11,8 @@ import Testing
         #expect(groups["kind"] == "APIGroupList")
         let names = (groups["groups"]?.array ?? []).compactMap { $0["name"]?.string }
         #expect(names == [
-            "apiextensions.k8s.io", "apps", "authentication.k8s.io", "authorization.k8s.io", "coordination.k8s.io", "discovery.k8s.io",
-            "networking.k8s.io", "rbac.authorization.k8s.io",
+            "apiextensions.k8s.io", "apps", "authentication.k8s.io", "authorization.k8s.io", "certificates.k8s.io", "coordination.k8s.io",
+            "discovery.k8s.io", "networking.k8s.io", "node.k8s.io", "rbac.authorization.k8s.io", "storage.k8s.io",
         ])
         #expect(groups["groups"]?[1]?["preferredVersion"] == ["groupVersion": "apps/v1", "version": "v1"])
         #expect(await server.get("/apis/coordination.k8s.io").json["kind"] == "APIGroup")

@@ -66,6 +66,10 @@ import X509
             #expect(client.subject == (try DistinguishedName { OrganizationName("system:nodes"); CommonName("system:node:node-1") }))
             let authority = try Certificate(pemEncoded: read("/pki/ca.crt"))
             #expect(authority.publicKey.isValidSignature(client.signature, for: client))
+            // Who signs for others acts as the controller of that name, from where the authority's key is.
+            let signer = try Certificate(pemEncoded: read("/pki/signer.crt"))
+            #expect(String(describing: signer.subject).contains("system:serviceaccount:kube-system:certificate-controller"))
+            #expect(try read("/pki/signer.kubeconfig").contains("server: https://192.0.2.1:6443"))
         }
     }
 

@@ -17,10 +17,15 @@ final class TestCluster: Sendable {
     let node: TestNode
     /// What the server refuses the controllers.
     let refusals: Refusals
+    private let api: APIServer
     private let logger: Logger
 
     /// Runs the cluster as long as the body.
-    static func run(clock: ControllerClock = .system, _ body: (TestCluster) async throws -> Void) async throws {
+    /// - Parameter authority: signs certificates; nil if nobody does.
+    static func run(
+        clock: ControllerClock = .system, configuration join: ClusterConfiguration? = nil, nodeRanges: NodeRanges? = nil,
+        authority: (any CertificateSigningAuthority)? = nil, _ body: (TestCluster) async throws -> Void
+    ) async throws {
         var logger = Logger(label: "test")
         logger.logLevel = .error
         let configuration = APIServerConfiguration(nodes: NodeConnection(tls: nil), logger: logger)
@@ -31,15 +36,21 @@ final class TestCluster: Sendable {
         func admin(_ name: String) -> KubeClient { KubeClient(transport: transport(name, ["system:masters"])) }
         let refusals = Refusals()
         let node = TestNode(client: admin("node"), clock: clock, logger: logger)
-        let cluster = TestCluster(client: admin("admin"), node: node, refusals: refusals, logger: logger)
+        let cluster = TestCluster(client: admin("admin"), node: node, refusals: refusals, api: api, logger: logger)
         // Each with the rights that it has in a cluster: a write that its role does not allow must show here.
+        let client = { (name: String) in
+            let user = "system:serviceaccount:kube-system:\(name)"
+            let groups = ["system:serviceaccounts", "system:serviceaccounts:kube-system"]
+            return KubeClient(transport: RefusingTransport(base: transport(user, groups), refusals: refusals))
+        }
         let manager = ControllerManager(
-            client: { name in
-                let user = "system:serviceaccount:kube-system:\(name)"
-                let groups = ["system:serviceaccounts", "system:serviceaccounts:kube-system"]
-                return KubeClient(transport: RefusingTransport(base: transport(user, groups), refusals: refusals))
-            }, shared: KubeClient(transport: transport("system:kube-controller-manager", [])), rootCertificate: "pem", dns: nil, clock: clock, logger: logger)
+            client: client, shared: KubeClient(transport: transport("system:kube-controller-manager", [])), rootCertificate: "pem", dns: nil,
+            configuration: join, nodeRanges: nodeRanges, clock: clock, logger: logger)
+        let signer = authority.map {
+            CertificateSigner(client: client("certificate-controller"), authority: $0, longestSeconds: 3600, clock: clock, logger: logger)
+        }
         try await withThrowingTaskGroup(of: Void.self) { group in
+            if let signer { group.addTask { await signer.run() } }
             group.addTask { await manager.run() }
             group.addTask { await cluster.node.run() }
             // Without its account no pod is admitted.
@@ -49,8 +60,13 @@ final class TestCluster: Sendable {
         }
     }
 
-    private init(client: KubeClient, node: TestNode, refusals: Refusals, logger: Logger) {
-        (self.client, self.node, self.refusals, self.logger) = (client, node, refusals, logger)
+    private init(client: KubeClient, node: TestNode, refusals: Refusals, api: APIServer, logger: Logger) {
+        (self.client, self.node, self.refusals, self.api, self.logger) = (client, node, refusals, api, logger)
+    }
+
+    /// A client that is somebody else.
+    func client(as user: String, groups: [String]) -> KubeClient {
+        KubeClient(transport: HandlerTransport(api, user: ClientCertificate(commonName: user, organizations: groups)))
     }
 
     /// Waits until what there is of a kind is as it should be; every state that the watch tells of is looked at.

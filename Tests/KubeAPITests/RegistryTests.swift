@@ -15,8 +15,9 @@ import Testing
         #expect(registry.definition(apiVersion: "coordination.k8s.io/v1", kind: "Lease")?.reference.resource == "leases")
         #expect(registry.definition(group: "", version: "v2", resource: "pods") == nil)
         #expect(registry.groupVersions.map(\.apiVersion) == [
-            "v1", "apiextensions.k8s.io/v1", "apps/v1", "authentication.k8s.io/v1", "authorization.k8s.io/v1", "coordination.k8s.io/v1",
-            "discovery.k8s.io/v1", "events.k8s.io/v1", "networking.k8s.io/v1", "rbac.authorization.k8s.io/v1",
+            "v1", "apiextensions.k8s.io/v1", "apps/v1", "authentication.k8s.io/v1", "authorization.k8s.io/v1", "certificates.k8s.io/v1",
+            "coordination.k8s.io/v1", "discovery.k8s.io/v1", "events.k8s.io/v1", "networking.k8s.io/v1", "node.k8s.io/v1", "rbac.authorization.k8s.io/v1",
+            "storage.k8s.io/v1",
         ])
         #expect(registry.definitions(group: "", version: "v1").map(\.kind)
             == ["Pod", "Node", "Namespace", "ConfigMap", "Secret", "Service", "Endpoints", "ServiceAccount", "Event", "Binding"])

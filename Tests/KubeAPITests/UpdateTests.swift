@@ -94,7 +94,7 @@ import Testing
         new["status"] = ["phase": "Running"]
         new["spec"]?["nodeName"] = "elsewhere"
         new["metadata"]?["labels"] = ["a": "b"]
-        pods.prepareForStatusUpdate(&new, from: old)
+        pods.prepareForStatusUpdate(&new, from: old, now: Time(seconds: 0))
         #expect(new["spec"] == old["spec"])
         #expect(new["status"] == ["phase": "Running"])
         #expect(pods.validateStatusUpdate(new, from: old) == [])

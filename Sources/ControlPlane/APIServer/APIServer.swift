@@ -158,13 +158,14 @@ public final class APIServer: RequestHandler {
     private func handle(_ request: ServerRequest) async throws(StatusError) -> ServerResponse {
         // Load balancers and people ask these without an identity.
         if let answer = health(request) ?? version(request) { return answer }
-        guard var user = await authenticator.authenticate(request) else { throw .unauthorized }
+        let known = await authenticator.authenticate(request)
+        guard var user = known ?? Anonymous.user(request) else { throw .unauthorized }
         if let impersonation = try Impersonation(request) { user = try await impersonation.user(by: authorizer, for: user) }
         let info = RequestInfo(request)
         let resource = info.flatMap { $0.resource.isEmpty ? nil : $0 }
         let attributes = AuthorizationAttributes(request, resource, user: user)
         let decision = await authorizer.decide(attributes)
-        guard decision.isAllowed else { throw attributes.denial(reason: decision.reason) }
+        guard decision.isAllowed else { throw known == nil ? .unauthorized : attributes.denial(reason: decision.reason) }
         if let resource {
             let context = WriteContext(user: user, now: configuration.now(), manager: try Self.manager(request, user))
             return try await ResourceRequest(server: self, request: request, info: resource, context: context).respond()

@@ -10,11 +10,12 @@ extension ResourceRequest {
         guard let served = server.api.discovery.subresources(of: store.definition).first(where: { $0.name == info.subresource }) else { throw .unknownPath() }
         guard served.verbs.contains(info.verb) else { throw .methodNotAllowed(store.resource, info.verb) }
         switch info.subresource {
-        case "status":
+        case "status", "approval":
+            let part = info.subresource == "status" ? ObjectStore.Part.status : .approval
             switch info.verb {
             case "get": return .bytes(try output(store).object(try await store.get(namespace: info.namespace, name: info.name)))
-            case "update": return try await update(store, .status)
-            default: return try await patch(store, .status)
+            case "update": return try await update(store, part)
+            default: return try await patch(store, part)
             }
         case "scale": return try await respondScale(store)
         case "token":

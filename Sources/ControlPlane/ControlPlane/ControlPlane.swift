@@ -22,6 +22,15 @@ public struct ControlPlaneConfiguration: Sendable {
     public var clusterDNS = ""
     /// The port on which every node answers for it.
     public var dnsPort = 10053
+    /// The domain below which the cluster's names are.
+    public var clusterDomain = "cluster.local"
+    /// The addresses of all pods: each node that has none gets a part of it.
+    public var clusterRange = "10.244.0.0/16"
+    /// The file of the authority's key, for a control plane that signs certificates itself; nil if another process does, which
+    /// keeps the key from whoever gets hold of this one.
+    public var signingKeyFile: String?
+    /// How long certificates are valid that are signed for others, in seconds.
+    public var signedLifetime = Int(CertificateAuthority.leafLifetime)
 
     public init(
         directory: String, bindAddress: String, port: Int, advertiseAddress: String = "127.0.0.1", serviceRange: String = "10.96.0.0/16", logger: Logger
@@ -57,6 +66,8 @@ public enum ControlPlane {
             storage: storage,
             configuration: APIServerConfiguration(tokens: try tokenIssuer(configuration), nodes: NodeConnection(tls: nodes),
                 services: ServiceRanges(addresses: serviceRange, nodePorts: ServiceRanges.standard.nodePorts), logger: logger))
+        let nodeRanges = try NodeRanges(cluster: configuration.clusterRange)
+        let signer = try signer(configuration, authorities, api)
         let tls = try TLSServer(TLSMaterial(
             certificateChain: try required(pki + "/apiserver.crt"), privateKey: try required(pki + "/apiserver.key"), authorities: authorities))
         let server = HTTPServer(
@@ -84,9 +95,10 @@ public enum ControlPlane {
             group.addTask {
                 await ControllerManager(
                     client: { client(api, ControlPlaneIdentity.controller($0)) }, shared: client(api, ControlPlaneIdentity.controllerManager),
-                    rootCertificate: authorities, dns: dns, logger: logger
+                    rootCertificate: authorities, dns: dns, configuration: joinConfiguration(configuration, authorities), nodeRanges: nodeRanges, logger: logger
                 ).run()
             }
+            if let signer { group.addTask { await signer.run() } }
             // The first to end (the server, by cancellation or because its socket failed) ends all.
             await group.next()
             group.cancelAll()
@@ -98,12 +110,30 @@ public enum ControlPlane {
         KubeClient(transport: HandlerTransport(api, user: user))
     }
 
-    private static func tokenIssuer(_ configuration: ControlPlaneConfiguration) throws -> TokenIssuer {
+    /// What nodes are told that join.
+    private static func joinConfiguration(_ configuration: ControlPlaneConfiguration, _ authority: String) -> ClusterConfiguration {
+        ClusterConfiguration(
+            server: url(configuration), authority: authority, serviceRange: configuration.serviceRange, podRange: configuration.clusterRange,
+            domain: configuration.clusterDomain, dns: configuration.clusterDNS.isEmpty ? nil : configuration.clusterDNS)
+    }
+
+    /// Who signs certificates in this process; nil if another one does.
+    private static func signer(_ configuration: ControlPlaneConfiguration, _ authority: String, _ api: APIServer) throws -> CertificateSigner? {
+        guard let file = configuration.signingKeyFile else { return nil }
+        return CertificateSigner(
+            client: client(api, ControlPlaneIdentity.controller("certificate-controller")),
+            authority: try CertificateAuthority(certificatePEM: authority, keyPEM: try required(file)), longestSeconds: configuration.signedLifetime,
+            logger: configuration.logger)
+    }
+
+    private static func url(_ configuration: ControlPlaneConfiguration) -> String {
         let address = configuration.advertiseAddress
-        let host = address.contains(":") ? "[\(address)]" : address
-        return TokenIssuer(
-            keys: try TokenKeys(signingKeyPEM: try required(configuration.directory + "/pki/sa.key")),
-            keySetURL: "https://\(host):\(configuration.port)/openid/v1/jwks")
+        return "https://\(address.contains(":") ? "[\(address)]" : address):\(configuration.port)"
+    }
+
+    private static func tokenIssuer(_ configuration: ControlPlaneConfiguration) throws -> TokenIssuer {
+        TokenIssuer(
+            keys: try TokenKeys(signingKeyPEM: try required(configuration.directory + "/pki/sa.key")), keySetURL: url(configuration) + "/openid/v1/jwks")
     }
 
     private static func required(_ path: String) throws -> String {

@@ -6,10 +6,11 @@ import NIOHTTP1
 /// clients like any other, only their requests never leave.
 public struct HandlerTransport: Transport {
     private let handler: any RequestHandler
-    private let user: ClientCertificate
+    private let user: ClientCertificate?
 
-    /// - Parameter user: whom the API server sees; here the word of the process takes the place of a certificate.
-    public init(_ handler: any RequestHandler, user: ClientCertificate) {
+    /// - Parameter user: whom the API server sees; here the word of the process takes the place of a certificate. Nil for who shows
+    ///   none.
+    public init(_ handler: any RequestHandler, user: ClientCertificate?) {
         self.handler = handler
         self.user = user
     }

@@ -41,14 +41,31 @@ public final class NetworkTransport: Transport {
     ///   - eventLoopGroup: The event loops to use; by default one thread of the transport's own.
     ///   - backoff: The waits between tries.
     /// - Throws: `KubeError` with `badRequest` when the certificates cannot be read.
-    public init(
+    public convenience init(
         kubeconfig: Kubeconfig, eventLoopGroup: (any EventLoopGroup)? = nil, limits: Limits = .init(),
         backoff: Backoff = .init(first: .milliseconds(50), limit: .seconds(1))
     ) throws(KubeError) {
-        server = kubeconfig.server
+        self.init(
+            server: kubeconfig.server, credentials: try Self.credentials(kubeconfig), eventLoopGroup: eventLoopGroup, limits: limits, backoff: backoff)
+    }
+
+    /// Speaks to a server whose certificate nobody looks at, without saying who one is. For what proves itself, such as the signed
+    /// `cluster-info`, and for nothing else.
+    /// - Parameter unverifiedServer: `https://host:port`.
+    public convenience init(unverifiedServer server: String, limits: Limits = .init()) {
+        var tls = TLSConfiguration.makeClientConfiguration()
+        tls.minimumTLSVersion = .tlsv12
+        tls.certificateVerification = .none
+        self.init(
+            server: server, credentials: Credentials(tls: tls, token: nil), eventLoopGroup: nil, limits: limits,
+            backoff: .init(first: .milliseconds(50), limit: .seconds(1)))
+    }
+
+    private init(server: String, credentials: Credentials, eventLoopGroup: (any EventLoopGroup)?, limits: Limits, backoff: Backoff) {
+        self.server = server
         self.limits = limits
         self.backoff = backoff
-        credentials = Mutex(try Self.credentials(kubeconfig))
+        self.credentials = Mutex(credentials)
         let group = eventLoopGroup ?? MultiThreadedEventLoopGroup(numberOfThreads: 1)
         ownGroup = eventLoopGroup == nil ? group : nil
         var settings = HTTPClient.Configuration(

@@ -16,6 +16,9 @@ struct ControlPlaneCommand: AsyncParsableCommand {
     @OptionGroup var dns: DNSOptions
     @OptionGroup var logs: LogOptions
 
+    @Option(name: .customLong("cluster-signing-key-file"), help: "The key of the cluster's authority, to sign the certificates of nodes that join; without it another process has to.")
+    var signingKeyFile: String?
+
     @Flag(help: ArgumentHelp("End when stdin ends, and say 'ready' on stdout: for the agent that starts it.", visibility: .hidden))
     var supervised = false
 
@@ -31,6 +34,10 @@ struct ControlPlaneCommand: AsyncParsableCommand {
             advertiseAddress: options.advertiseAddress ?? NodeAddress.detect(), serviceRange: options.serviceCIDR, logger: logger)
         configuration.clusterDNS = dns.clusterDNS
         configuration.dnsPort = dns.dnsPort
+        configuration.clusterDomain = dns.clusterDomain
+        configuration.clusterRange = options.clusterCIDR
+        configuration.signingKeyFile = signingKeyFile
+        configuration.signedLifetime = Int(try options.lifetime())
         let (isSupervised, served, service) = (supervised, configuration, ServiceReports(logger: logger))
         try await Interrupts.cancelling(stopping: service.stopping) {
             async let _ = service.beat()
@@ -107,7 +114,7 @@ extension ControlPlaneOptions {
     }
 
     /// In seconds.
-    private func lifetime() throws -> Double {
+    func lifetime() throws -> Double {
         let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
         guard let unit = certificateLifetime.last.flatMap({ units[$0] }), let number = UInt32(certificateLifetime.dropLast()), number > 0 else {
             throw Failure("expected --certificate-lifetime to be a number and d, h, m or s, such as 365d, found '\(certificateLifetime)'")

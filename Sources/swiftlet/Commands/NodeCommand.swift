@@ -3,7 +3,7 @@ import LinuxSystem
 
 /// The agent alone, as a node of a cluster whose control plane is elsewhere.
 struct NodeCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "node", abstract: "Run the agent of a node.")
+    static let configuration = CommandConfiguration(commandName: "run", abstract: "Run the agent of a node.")
 
     @OptionGroup var directories: Directories
     @OptionGroup var node: NodeOptions
@@ -32,10 +32,17 @@ struct NodeCommand: AsyncParsableCommand {
         let agent = NodeAgent(
             directories: directories, options: node, dns: dns, serviceCIDR: serviceCIDR, nodeName: try node.nodeName ?? HostName.read(), addresses: [node.nodeIP ?? NodeAddress.detect()],
             kubeconfig: path, pki: pki, logger: logger)
+        let signing = ClusterSigning(directory: pki, logger: logger)
         let service = ServiceReports(logger: logger)
         try await Interrupts.cancelling(stopping: service.stopping) {
             async let _ = service.beat()
-            try await agent.run { service.ready("the node's pods are managed") }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                // Beside a control plane without the authority's key, this process signs for it.
+                if let signing { group.addTask { try await signing.run() } }
+                group.addTask { try await agent.run { service.ready("the node's pods are managed") } }
+                defer { group.cancelAll() }
+                try await group.next()
+            }
         }
         withExtendedLifetime(pidFile) {}
     }

@@ -43,6 +43,7 @@ struct Up: AsyncParsableCommand {
             directories: directories, options: node, dns: dns, serviceCIDR: controlPlane.serviceCIDR, nodeName: name, addresses: [address], kubeconfig: pki.kubeletKubeconfig,
             pki: pki.rootDirectory, logger: logger)
         let kubeconfig = pki.adminKubeconfig
+        let signing = ClusterSigning(directory: pki.rootDirectory, lifetime: pki.leafLifetime, logger: logger)
         let renewal = CertificateRenewal(pki: pki, node: name, nodeAddresses: [address], logger: logger)
         let service = ServiceReports(logger: logger)
         try await Interrupts.cancelling(stopping: service.stopping) {
@@ -55,6 +56,7 @@ struct Up: AsyncParsableCommand {
                     }
                 }
                 group.addTask { await renewal.run() }
+                if let signing { group.addTask { try await signing.run() } }
                 // The agent does not wait for the API: what ran before runs on without it.
                 group.addTask { try await agent.run() }
                 defer { group.cancelAll() }
@@ -66,7 +68,7 @@ struct Up: AsyncParsableCommand {
 
     private func childArguments(_ address: String) -> [String] {
         ["control-plane", "--supervised", "--data-dir", directories.dataDir, "--run-dir", directories.runDir, "--bind-address", controlPlane.bindAddress,
-         "--api-port", "\(controlPlane.apiPort)", "--advertise-address", controlPlane.advertiseAddress ?? address, "--service-cidr", controlPlane.serviceCIDR, "--user", controlPlane.user, "--log-level", logs.logLevel] + dns.arguments
+         "--api-port", "\(controlPlane.apiPort)", "--advertise-address", controlPlane.advertiseAddress ?? address, "--service-cidr", controlPlane.serviceCIDR, "--cluster-cidr", controlPlane.clusterCIDR, "--user", controlPlane.user, "--log-level", logs.logLevel] + dns.arguments
     }
 }
 

@@ -6,7 +6,9 @@ struct AccessControl {
 
     init(cache: WatchCache, configuration: APIServerConfiguration, tokens: ServiceAccountTokens) {
         authenticator = configuration.authenticator
-            ?? UnionAuthenticator(authenticators: [ClientCertificateAuthenticator(), BearerTokenAuthenticator(tokens: tokens)])
+            ?? UnionAuthenticator(authenticators: [
+                ClientCertificateAuthenticator(), BearerTokenAuthenticator(tokens: tokens), BootstrapTokenAuthenticator(cache: cache, now: configuration.now),
+            ])
         let pods = cache.cache(.pods)
         let roles = RBACAuthorizer(cache)
         var authorizers: [any Authorizer] = [MastersAuthorizer()]
@@ -20,6 +22,7 @@ struct AccessControl {
         if let accounts = cache.cache(GroupResource(group: "", resource: "serviceaccounts")) {
             plugins.append(ServiceAccountAdmission(accounts: accounts, random: { Int.random(in: 0..<$0) }))
         }
+        plugins.append(CertificateRequestAdmission(authorizer: authorizer))
         if let roles { plugins.append(RoleEscalation(authorizer: authorizer, policy: roles)) }
         admission = AdmissionChain(plugins: plugins)
     }

@@ -17,6 +17,9 @@ public struct User: Sendable, Hashable {
     }
 
     static let authenticatedGroup = "system:authenticated"
+    static let unauthenticatedGroup = "system:unauthenticated"
+    /// Who makes a request that carries no identity.
+    static let anonymousName = "system:anonymous"
     /// Who is in it may do everything, whatever the roles say: the way back into a cluster whose roles are broken.
     static let mastersGroup = "system:masters"
 }

@@ -46,9 +46,9 @@ struct Impersonation {
         var all = groups
         // A service account is in its groups, unless others were asked for.
         if groups.isEmpty, let account { all = account.groups }
-        let isAnonymous = userName == "system:anonymous" || all.contains("system:unauthenticated")
+        let isAnonymous = userName == User.anonymousName || all.contains(User.unauthenticatedGroup)
         if !isAnonymous, !all.contains(User.authenticatedGroup) { all.append(User.authenticatedGroup) }
-        if isAnonymous, !all.contains("system:unauthenticated") { all.append("system:unauthenticated") }
+        if isAnonymous, !all.contains(User.unauthenticatedGroup) { all.append(User.unauthenticatedGroup) }
         return User(name: userName, groups: all, uid: uid, extra: extra)
     }
 

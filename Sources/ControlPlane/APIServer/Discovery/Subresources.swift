@@ -27,9 +27,9 @@ enum Subresources {
         if definition.scale != nil {
             served.append(Discovery.Subresource(name: "scale", group: "autoscaling", version: "v1", kind: "Scale", verbs: verbs))
         }
-        if definition.hasStatus {
+        for part in ["approval", "status"] where definition.subresources.contains(part) {
             served.append(Discovery.Subresource(
-                name: "status", group: reference.group, version: reference.version, kind: definition.kind, verbs: verbs))
+                name: part, group: reference.group, version: reference.version, kind: definition.kind, verbs: verbs))
         }
         if definition.subresources.contains("token"), ReviewHandlers.handler(resource, "token") != nil {
             served.append(Discovery.Subresource(

@@ -6,10 +6,21 @@ extension ObjectStore {
     /// Which part of an object a write is about.
     enum Part: Sendable {
         case whole, status
+        /// The part of the status that approvers write.
+        case approval
         /// The finalizers of a namespace.
         case finalizers
         /// A change that the server makes itself and that needs no judging: a pod's binding.
         case trusted
+
+        /// What owners of fields call the part.
+        var subresource: String {
+            switch self {
+            case .status: "status"
+            case .approval: "approval"
+            case .whole, .finalizers, .trusted: ""
+            }
+        }
     }
 
     /// Changes an object.
@@ -26,13 +37,13 @@ extension ObjectStore {
             let stated = nonEmpty(object[path: "metadata", "resourceVersion"]).flatMap { $0 == "0" ? nil : $0 }
             try checkIdentity(object, old: old, namespace: namespace, name: name)
             if let stated, stated != String(current.revision) { throw .modified(resource, name) }
-            let errors = prepare(&object, old: old, part: part) { object in
+            let errors = prepare(&object, old: old, part: part, now: context.now) { object in
                 guard isTracked else {
                     object["metadata"]?["managedFields"] = nil
                     return
                 }
                 guard tracking == .update else { return }
-                fieldManager(context, part == .status ? "status" : context.subresource).update(&object, from: old, schema: definition.schema)
+                fieldManager(context, part.subresource.isEmpty ? context.subresource : part.subresource).update(&object, from: old, schema: definition.schema)
             }
             try await admit(&object, old: old, key: current.key, part: part, user: context.user)
             guard errors.isEmpty else { throw invalid(object, errors) }
@@ -61,7 +72,7 @@ extension ObjectStore {
     }
 
     /// Keeps what the write may not touch, and tells what is wrong with the rest.
-    private func prepare(_ object: inout JSON, old: JSON, part: Part, track: (inout JSON) -> Void) -> [FieldError] {
+    private func prepare(_ object: inout JSON, old: JSON, part: Part, now: Time, track: (inout JSON) -> Void) -> [FieldError] {
         if !definition.namespaced { object["metadata"]?["namespace"] = nil }
         switch part {
         case .whole:
@@ -69,9 +80,13 @@ extension ObjectStore {
             track(&object)
             return definition.validateUpdate(object, from: old)
         case .status:
-            definition.prepareForStatusUpdate(&object, from: old)
+            definition.prepareForStatusUpdate(&object, from: old, now: now)
             track(&object)
             return definition.validateStatusUpdate(object, from: old)
+        case .approval:
+            definition.prepareForApproval(&object, from: old, now: now)
+            track(&object)
+            return definition.validateApproval(object, from: old)
         case .finalizers:
             let finalizers = object[path: "spec", "finalizers"]
             object = old

@@ -56,7 +56,7 @@ extension ResourceRequest {
         }
         let force = RequestInfo.flag(request.query["force"])
         let applied = try ApplyRequest(try await RequestBodies.bytes(request), name: info.name, store.definition, validation)
-        let manager = store.fieldManager(context, part == .status ? "status" : "")
+        let manager = store.fieldManager(context, part.subresource)
         for attempt in 1... {
             do throws(StatusError) {
                 let outcome = try await store.update(

@@ -6,7 +6,7 @@ public import X509
 /// The cluster's certificate authority: whoever holds its key can be anyone, so the file is root's alone.
 public struct CertificateAuthority: Sendable {
     public let certificate: Certificate
-    private let key: Certificate.PrivateKey
+    let key: Certificate.PrivateKey
 
     /// Ten years, as kubeadm gives its own; a leaf lives one.
     static let lifetime: TimeInterval = 10 * 365 * 86_400

@@ -6,7 +6,8 @@ import X509
 /// The certificates of a cluster of one control plane, and the kubeconfigs made of them.
 ///
 /// ```
-/// <data-dir>/pki/                 root's: ca.crt, ca.key, and the agent's kubelet.crt/.key (serving) and kubelet.kubeconfig
+/// <data-dir>/pki/                 root's: ca.crt, ca.key, signer.kubeconfig for who signs with it, and the agent's
+///                                 kubelet.crt/.key (serving) and kubelet.kubeconfig
 /// <data-dir>/control-plane/pki/   the control plane's user's: ca.crt, apiserver.crt/.key, apiserver-kubelet-client.crt/.key,
 ///                                 sa.key, which signs the tokens of service accounts
 /// <data-dir>/admin.kubeconfig     the administrator's
@@ -36,6 +37,7 @@ public struct ClusterPKI: Sendable {
     public var rootDirectory: String { dataDirectory + "/pki" }
     public var controlPlaneDirectory: String { dataDirectory + "/control-plane/pki" }
     public var adminKubeconfig: String { dataDirectory + "/admin.kubeconfig" }
+    public var signerKubeconfig: String { rootDirectory + "/signer.kubeconfig" }
     public var kubeletKubeconfig: String { rootDirectory + "/kubelet.kubeconfig" }
 
     /// The name that every API server answers to, whatever the host's.
@@ -64,6 +66,10 @@ public struct ClusterPKI: Sendable {
         try ensureTokenKey()
         let admin = CertificateIdentity(commonName: "kubernetes-admin", organizations: ["system:masters"], usage: .client)
         try ensureKubeconfig(adminKubeconfig, user: "kubernetes-admin", try ensurePair(rootDirectory + "/admin", admin, authority, owner: nil, now: now), bundle)
+        let signer = CertificateIdentity(
+            commonName: "system:serviceaccount:kube-system:certificate-controller", organizations: ["system:serviceaccounts", "system:serviceaccounts:kube-system"],
+            usage: .client)
+        try ensureKubeconfig(signerKubeconfig, user: "certificate-controller", try ensurePair(rootDirectory + "/signer", signer, authority, owner: nil, now: now), bundle)
         guard let node else { return }
         let kubelet = CertificateIdentity(commonName: "system:node:\(node)", organizations: ["system:nodes"], usage: .client)
         try ensureKubeconfig(

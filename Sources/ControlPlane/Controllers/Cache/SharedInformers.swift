@@ -12,6 +12,7 @@ struct SharedInformers: Sendable {
     let replicaSets: Informer<ReplicaSet>
     let endpoints: Informer<Endpoints>
     let endpointSlices: Informer<EndpointSlice>
+    let certificateRequests: Informer<CertificateSigningRequest>
 
     init(client: KubeClient, logger: Logger) {
         pods = Informer(client, logger: logger)
@@ -22,6 +23,7 @@ struct SharedInformers: Sendable {
         replicaSets = Informer(client, logger: logger)
         endpoints = Informer(client, logger: logger)
         endpointSlices = Informer(client, logger: logger)
+        certificateRequests = Informer(client, logger: logger)
     }
 
     /// Follows the server until cancelled.
@@ -35,6 +37,7 @@ struct SharedInformers: Sendable {
             group.addTask { await replicaSets.run() }
             group.addTask { await endpoints.run() }
             group.addTask { await endpointSlices.run() }
+            group.addTask { await certificateRequests.run() }
         }
     }
 }

@@ -88,6 +88,16 @@ extension EmbeddedSchemas {
 "ScaleSpec":{"type":"object","properties":{"replicas":{"type":"integer","format":"int32","minimum":0,"x-swiftlet-protobuf":1,"x-swiftlet-keeps-zero":true}}},
 "ScaleStatus":{"type":"object","required":["replicas"],"properties":{"replicas":{"type":"integer","format":"int32","x-swiftlet-protobuf":1},"selector":{"type":"string","x-swiftlet-protobuf":2}}}}}
 """#),
+        ("certificates/v1", #"""
+{"group":"certificates.k8s.io",
+"version":"v1",
+"resources":[{"names":{"plural":"certificatesigningrequests","singular":"certificatesigningrequest","kind":"CertificateSigningRequest","shortNames":["csr"]},"scope":"Cluster","verbs":["create","delete","deletecollection","get","list","patch","update","watch"],"subresources":["approval","status"],"selectableFields":["spec.signerName"]}],
+"schemas":{
+"CertificateSigningRequest":{"type":"object","x-kubernetes-group-version-kind":{"kind":"CertificateSigningRequest"},"required":["spec"],"properties":{"apiVersion":{"type":"string"},"kind":{"type":"string"},"metadata":{"$ref":"meta/v1.ObjectMeta","x-swiftlet-protobuf":1},"spec":{"$ref":"CertificateSigningRequestSpec","x-swiftlet-protobuf":2},"status":{"$ref":"CertificateSigningRequestStatus","x-swiftlet-protobuf":3}}},
+"CertificateSigningRequestCondition":{"type":"object","required":["type","status"],"properties":{"lastTransitionTime":{"type":"string","format":"date-time","x-swiftlet-protobuf":5},"lastUpdateTime":{"type":"string","format":"date-time","x-swiftlet-protobuf":4},"message":{"type":"string","x-swiftlet-protobuf":3},"reason":{"type":"string","x-swiftlet-protobuf":2},"status":{"type":"string","x-swiftlet-protobuf":6},"type":{"type":"string","x-swiftlet-protobuf":1}}},
+"CertificateSigningRequestSpec":{"type":"object","required":["request","signerName"],"properties":{"expirationSeconds":{"type":"integer","format":"int32","x-swiftlet-protobuf":8,"x-swiftlet-keeps-zero":true},"extra":{"type":"object","additionalProperties":{"type":"array","items":{"type":"string"}},"x-swiftlet-protobuf":6},"groups":{"type":"array","items":{"type":"string"},"x-kubernetes-list-type":"atomic","x-swiftlet-protobuf":4},"request":{"type":"string","format":"byte","x-swiftlet-protobuf":1},"signerName":{"type":"string","x-swiftlet-protobuf":7},"uid":{"type":"string","x-swiftlet-protobuf":3},"usages":{"type":"array","items":{"type":"string"},"x-kubernetes-list-type":"atomic","x-swiftlet-protobuf":5},"username":{"type":"string","x-swiftlet-protobuf":2}}},
+"CertificateSigningRequestStatus":{"type":"object","properties":{"certificate":{"type":"string","format":"byte","x-swiftlet-protobuf":2},"conditions":{"type":"array","items":{"$ref":"CertificateSigningRequestCondition"},"x-kubernetes-list-type":"map","x-kubernetes-list-map-keys":["type"],"x-swiftlet-protobuf":1}}}}}
+"""#),
         ("coordination/v1", #"""
 {"group":"coordination.k8s.io",
 "version":"v1",
@@ -336,6 +346,15 @@ extension EmbeddedSchemas {
 "NetworkPolicyPort":{"type":"object","properties":{"endPort":{"type":"integer","format":"int32","x-swiftlet-protobuf":3,"x-swiftlet-keeps-zero":true},"port":{"x-kubernetes-int-or-string":true,"x-swiftlet-protobuf":2},"protocol":{"type":"string","enum":["SCTP","TCP","UDP"],"default":"TCP","x-swiftlet-protobuf":1,"x-swiftlet-keeps-zero":true}}},
 "NetworkPolicySpec":{"type":"object","properties":{"egress":{"type":"array","items":{"$ref":"NetworkPolicyEgressRule"},"x-kubernetes-list-type":"atomic","x-swiftlet-protobuf":3},"ingress":{"type":"array","items":{"$ref":"NetworkPolicyIngressRule"},"x-kubernetes-list-type":"atomic","x-swiftlet-protobuf":2},"podSelector":{"$ref":"meta/v1.LabelSelector","default":{},"x-swiftlet-protobuf":1},"policyTypes":{"type":"array","items":{"type":"string","enum":["Egress","Ingress"]},"x-kubernetes-list-type":"atomic","x-swiftlet-protobuf":4}}}}}
 """#),
+        ("node/v1", #"""
+{"group":"node.k8s.io",
+"version":"v1",
+"resources":[{"names":{"plural":"runtimeclasses","singular":"runtimeclass","kind":"RuntimeClass"},"scope":"Cluster","verbs":["create","delete","deletecollection","get","list","patch","update","watch"],"additionalPrinterColumns":[{"name":"Handler","type":"string","jsonPath":".handler"},{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}]}],
+"schemas":{
+"Overhead":{"type":"object","properties":{"podFixed":{"type":"object","additionalProperties":{"type":"string","format":"quantity"},"x-swiftlet-protobuf":1}}},
+"RuntimeClass":{"type":"object","x-kubernetes-group-version-kind":{"kind":"RuntimeClass"},"required":["handler"],"properties":{"apiVersion":{"type":"string"},"handler":{"type":"string","x-swiftlet-protobuf":2},"kind":{"type":"string"},"metadata":{"$ref":"meta/v1.ObjectMeta","x-swiftlet-protobuf":1},"overhead":{"$ref":"Overhead","x-swiftlet-protobuf":3},"scheduling":{"$ref":"Scheduling","x-swiftlet-protobuf":4}}},
+"Scheduling":{"type":"object","properties":{"nodeSelector":{"type":"object","additionalProperties":{"type":"string"},"x-kubernetes-map-type":"atomic","x-swiftlet-protobuf":1},"tolerations":{"type":"array","items":{"$ref":"core/v1.Toleration"},"x-kubernetes-list-type":"atomic","x-swiftlet-protobuf":2}}}}}
+"""#),
         ("rbac/v1", #"""
 {"group":"rbac.authorization.k8s.io",
 "version":"v1",
@@ -349,6 +368,19 @@ extension EmbeddedSchemas {
 "RoleBinding":{"type":"object","x-kubernetes-group-version-kind":{"kind":"RoleBinding"},"required":["roleRef"],"properties":{"apiVersion":{"type":"string"},"kind":{"type":"string"},"metadata":{"$ref":"meta/v1.ObjectMeta","x-swiftlet-protobuf":1},"roleRef":{"$ref":"RoleRef","x-swiftlet-protobuf":3},"subjects":{"type":"array","items":{"$ref":"Subject"},"x-kubernetes-list-type":"atomic","x-swiftlet-protobuf":2}}},
 "RoleRef":{"type":"object","x-kubernetes-map-type":"atomic","required":["kind","name"],"properties":{"apiGroup":{"type":"string","default":"rbac.authorization.k8s.io","x-swiftlet-protobuf":1},"kind":{"type":"string","x-swiftlet-protobuf":2},"name":{"type":"string","x-swiftlet-protobuf":3}}},
 "Subject":{"type":"object","x-kubernetes-map-type":"atomic","required":["kind","name"],"properties":{"apiGroup":{"type":"string","x-swiftlet-protobuf":2},"kind":{"type":"string","x-swiftlet-protobuf":1},"name":{"type":"string","x-swiftlet-protobuf":3},"namespace":{"type":"string","x-swiftlet-protobuf":4}}}}}
+"""#),
+        ("storage/v1", #"""
+{"group":"storage.k8s.io",
+"version":"v1",
+"resources":[{"names":{"plural":"csidrivers","singular":"csidriver","kind":"CSIDriver"},"scope":"Cluster","verbs":["create","delete","deletecollection","get","list","patch","update","watch"]},{"names":{"plural":"csinodes","singular":"csinode","kind":"CSINode"},"scope":"Cluster","verbs":["create","delete","deletecollection","get","list","patch","update","watch"]}],
+"schemas":{
+"CSIDriver":{"type":"object","x-kubernetes-group-version-kind":{"kind":"CSIDriver"},"required":["spec"],"properties":{"apiVersion":{"type":"string"},"kind":{"type":"string"},"metadata":{"$ref":"meta/v1.ObjectMeta","x-swiftlet-protobuf":1},"spec":{"$ref":"CSIDriverSpec","default":{},"x-swiftlet-protobuf":2}}},
+"CSIDriverSpec":{"type":"object","properties":{"attachRequired":{"type":"boolean","default":true,"x-swiftlet-protobuf":1,"x-swiftlet-keeps-zero":true},"fsGroupPolicy":{"type":"string","enum":["File","None","ReadWriteOnceWithFSType"],"default":"ReadWriteOnceWithFSType","x-swiftlet-protobuf":5,"x-swiftlet-keeps-zero":true},"nodeAllocatableUpdatePeriodSeconds":{"type":"integer","format":"int64","minimum":10,"x-swiftlet-protobuf":9,"x-swiftlet-keeps-zero":true},"podInfoOnMount":{"type":"boolean","default":false,"x-swiftlet-protobuf":2,"x-swiftlet-keeps-zero":true},"preventPodSchedulingIfMissing":{"type":"boolean","x-swiftlet-protobuf":11,"x-swiftlet-keeps-zero":true},"requiresRepublish":{"type":"boolean","default":false,"x-swiftlet-protobuf":7,"x-swiftlet-keeps-zero":true},"seLinuxMount":{"type":"boolean","default":false,"x-swiftlet-protobuf":8,"x-swiftlet-keeps-zero":true},"serviceAccountTokenInSecrets":{"type":"boolean","x-swiftlet-protobuf":10,"x-swiftlet-keeps-zero":true},"storageCapacity":{"type":"boolean","default":false,"x-swiftlet-protobuf":4,"x-swiftlet-keeps-zero":true},"tokenRequests":{"type":"array","items":{"$ref":"TokenRequest"},"x-kubernetes-list-type":"atomic","x-swiftlet-protobuf":6},"volumeLifecycleModes":{"type":"array","items":{"type":"string","enum":["Ephemeral","Persistent"]},"x-kubernetes-list-type":"set","x-swiftlet-protobuf":3}}},
+"CSINode":{"type":"object","x-kubernetes-group-version-kind":{"kind":"CSINode"},"required":["spec"],"properties":{"apiVersion":{"type":"string"},"kind":{"type":"string"},"metadata":{"$ref":"meta/v1.ObjectMeta","x-swiftlet-protobuf":1},"spec":{"$ref":"CSINodeSpec","default":{},"x-swiftlet-protobuf":2}}},
+"CSINodeDriver":{"type":"object","required":["name","nodeID"],"properties":{"allocatable":{"$ref":"VolumeNodeResources","x-swiftlet-protobuf":4},"name":{"type":"string","minLength":1,"x-swiftlet-protobuf":1},"nodeID":{"type":"string","minLength":1,"x-swiftlet-protobuf":2},"topologyKeys":{"type":"array","items":{"type":"string","format":"qualified-name"},"x-kubernetes-list-type":"atomic","x-swiftlet-protobuf":3}}},
+"CSINodeSpec":{"type":"object","required":["drivers"],"properties":{"drivers":{"type":"array","items":{"$ref":"CSINodeDriver"},"default":[],"x-kubernetes-list-type":"map","x-kubernetes-list-map-keys":["name"],"x-kubernetes-patch-strategy":"merge","x-kubernetes-patch-merge-key":"name","x-swiftlet-protobuf":1}}},
+"TokenRequest":{"type":"object","required":["audience"],"properties":{"audience":{"type":"string","x-swiftlet-protobuf":1},"expirationSeconds":{"type":"integer","format":"int64","x-swiftlet-protobuf":2,"x-swiftlet-keeps-zero":true}}},
+"VolumeNodeResources":{"type":"object","properties":{"count":{"type":"integer","format":"int32","minimum":0,"x-swiftlet-protobuf":1,"x-swiftlet-keeps-zero":true}}}}}
 """#),
     ]
 }

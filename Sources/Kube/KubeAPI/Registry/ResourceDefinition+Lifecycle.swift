@@ -83,7 +83,18 @@ extension ResourceDefinition {
     }
 
     /// Makes a changed status ready to be stored: the spec and the owners stay.
-    public func prepareForStatusUpdate(_ object: inout JSON, from old: JSON) {
+    public func prepareForStatusUpdate(_ object: inout JSON, from old: JSON, now: Time) {
+        keepAllButStatus(&object, from: old)
+        strategy.prepareForStatusUpdate(&object, from: old, now: now)
+    }
+
+    /// Makes a changed approval ready to be stored: it is a part of the status, and the rest stays.
+    public func prepareForApproval(_ object: inout JSON, from old: JSON, now: Time) {
+        keepAllButStatus(&object, from: old)
+        strategy.prepareForApproval(&object, from: old, now: now)
+    }
+
+    private func keepAllButStatus(_ object: inout JSON, from old: JSON) {
         if object["metadata"]?.object == nil { object["metadata"] = [:] }
         keepServerMetadata(&object, from: old)
         object["metadata"]?["ownerReferences"] = old["metadata"]?["ownerReferences"]
@@ -134,6 +145,15 @@ extension ResourceDefinition {
 
     /// Every wrong field of a changed status. The rest of the object is as it was stored, and is not judged again.
     public func validateStatusUpdate(_ object: JSON, from old: JSON) -> [FieldError] {
+        validateStatus(object, from: old) { strategy.validateStatusUpdate(object, from: old, &$0) }
+    }
+
+    /// Every wrong field of a changed approval.
+    public func validateApproval(_ object: JSON, from old: JSON) -> [FieldError] {
+        validateStatus(object, from: old) { strategy.validateApproval(object, from: old, &$0) }
+    }
+
+    private func validateStatus(_ object: JSON, from old: JSON, rules: (inout [FieldError]) -> Void) -> [FieldError] {
         var errors: [FieldError] = []
         ObjectMetaValidation.validate(object, self, &errors)
         ObjectMetaValidation.validateUpdate(object, from: old, &errors)
@@ -147,7 +167,7 @@ extension ResourceDefinition {
             validator.validate(status, property, at: .status)
             errors += validator.errors
         }
-        strategy.validateStatusUpdate(object, from: old, &errors)
+        rules(&errors)
         return errors
     }
 

@@ -12,6 +12,12 @@ public protocol ResourceStrategy: Sendable {
     func validate(_ object: JSON, _ errors: inout [FieldError])
     /// The rules for a change. `validate` has run on the new object.
     func validateUpdate(_ object: JSON, from old: JSON, _ errors: inout [FieldError])
+    /// Sets what the server decides when the status is changed. What only the main part may change is as it was.
+    func prepareForStatusUpdate(_ object: inout JSON, from old: JSON, now: Time)
+    /// The same for the approval subresource.
+    func prepareForApproval(_ object: inout JSON, from old: JSON, now: Time)
+    /// The rules for a change of the approval subresource.
+    func validateApproval(_ object: JSON, from old: JSON, _ errors: inout [FieldError])
     /// The rules for a change of the status subresource.
     func validateStatusUpdate(_ object: JSON, from old: JSON, _ errors: inout [FieldError])
     /// The form of `metadata.name`.
@@ -34,6 +40,9 @@ extension ResourceStrategy {
     public func prepareForUpdate(_ object: inout JSON, from old: JSON) {}
     public func validate(_ object: JSON, _ errors: inout [FieldError]) {}
     public func validateUpdate(_ object: JSON, from old: JSON, _ errors: inout [FieldError]) {}
+    public func prepareForStatusUpdate(_ object: inout JSON, from old: JSON, now: Time) {}
+    public func prepareForApproval(_ object: inout JSON, from old: JSON, now: Time) {}
+    public func validateApproval(_ object: JSON, from old: JSON, _ errors: inout [FieldError]) {}
     public func validateStatusUpdate(_ object: JSON, from old: JSON, _ errors: inout [FieldError]) {}
     public func nameProblems(_ name: String) -> [String] { ValueFormat.dnsSubdomain(name) }
     public var hasGeneration: Bool { false }
@@ -61,6 +70,10 @@ enum BuiltInStrategies {
         "events/v1.Event": EventStrategy(),
         "coordination/v1.Lease": LeaseStrategy(),
         "apiextensions/v1.CustomResourceDefinition": CustomResourceDefinitionStrategy(),
+        "certificates/v1.CertificateSigningRequest": CertificateSigningRequestStrategy(),
+        "node/v1.RuntimeClass": RuntimeClassStrategy(),
+        "storage/v1.CSIDriver": CSIDriverStrategy(),
+        "storage/v1.CSINode": CSINodeStrategy(),
         "core/v1.Service": ServiceStrategy(),
         "core/v1.Endpoints": EndpointsStrategy(),
         "discovery/v1.EndpointSlice": EndpointSliceStrategy(),

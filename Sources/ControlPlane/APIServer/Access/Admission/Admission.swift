@@ -49,6 +49,7 @@ extension ObjectStore {
         switch part {
         case .whole: subresource = ""
         case .status: subresource = "status"
+        case .approval: subresource = "approval"
         case .finalizers: subresource = "finalize"
         default: return
         }

@@ -15,6 +15,8 @@ struct NodeRestriction: AdmissionPlugin {
         case ("", "nodes", _): problem = Self.node(request, node)
         case ("", "serviceaccounts", "token"): problem = token(request, node)
         case ("coordination.k8s.io", "leases", _): problem = Self.lease(request, node)
+        case ("storage.k8s.io", "csinodes", _):
+            problem = request.name == node ? nil : "can only access CSINode with the same name as the requesting node"
         default: problem = nil
         }
         if let problem { throw .forbidden(request.resource, request.name, problem) }

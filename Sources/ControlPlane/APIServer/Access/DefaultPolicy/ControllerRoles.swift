@@ -10,6 +10,15 @@ enum ControllerRoles {
     }
 
     static let all = [
+        role("certificate-controller", [
+            .on("certificates.k8s.io", "certificatesigningrequests", "delete get list watch"),
+            .on("certificates.k8s.io", "certificatesigningrequests/status certificatesigningrequests/approval", "patch update"),
+            .on("certificates.k8s.io", "signers", "approve", names: "kubernetes.io/kube-apiserver-client-kubelet"),
+            .on("certificates.k8s.io", "signers", "sign", names: """
+                kubernetes.io/kube-apiserver-client kubernetes.io/kube-apiserver-client-kubelet kubernetes.io/kubelet-serving
+                """),
+            .on("authorization.k8s.io", "subjectaccessreviews", "create"),
+        ]),
         role("clusterrole-aggregation-controller", [.on("rbac.authorization.k8s.io", "clusterroles", "escalate get list patch update watch")], events: false),
         role("cluster-dns-controller", [
             .on("core", "services", "create get list patch watch"), .on("core", "nodes", read),

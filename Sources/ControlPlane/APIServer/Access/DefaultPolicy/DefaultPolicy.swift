@@ -17,7 +17,7 @@ enum DefaultPolicy {
 
     /// All ClusterRoles. Those that gather the rules of others have them already, so that they hold from the first moment.
     static let clusterRoles: [JSON] = {
-        var roles = (UserRoles.all + SystemRoles.all + ControllerRoles.all).map(\.json)
+        var roles = (UserRoles.all + SystemRoles.all + JoinRoles.clusterRoles + ControllerRoles.all).map(\.json)
         // `admin` gathers `edit`, which gathers `view`: each round brings rules one step further.
         for _ in 0..<3 {
             let known = roles
@@ -49,12 +49,14 @@ enum DefaultPolicy {
             let account = String(role.name.dropFirst(ControllerRoles.prefix.count))
             bindings.append(binding(role.name, to: .serviceAccount(namespace: "kube-system", name: account)))
         }
+        for (name, role, group) in JoinRoles.clusterRoleBindings { bindings.append(binding(role, name: name, to: .group(group))) }
         return bindings
     }()
 
-    private static func binding(_ role: String, to subjects: PolicySubject...) -> JSON {
+    /// - Parameter name: the binding's; by default the role's.
+    private static func binding(_ role: String, name: String? = nil, to subjects: PolicySubject...) -> JSON {
         [
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": metadata(role),
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": metadata(name ?? role),
             "roleRef": ["apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": .string(role)],
             "subjects": .array(subjects.map(\.json)),
         ]

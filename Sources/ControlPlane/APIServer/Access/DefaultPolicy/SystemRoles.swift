@@ -12,6 +12,7 @@ enum SystemRoles {
         .on("core", "endpoints", "get"),
         .on("certificates.k8s.io", "certificatesigningrequests", "create get list watch"),
         .on("node.k8s.io", "runtimeclasses", read),
+        .on("storage.k8s.io", "csidrivers", read),
     ] + events
 
     static let all = [
@@ -20,6 +21,7 @@ enum SystemRoles {
             .on("core", "pods", "create delete get list watch"), .on("core", "pods/status", "patch update"), .on("core", "pods/eviction", "create"),
             .on("core", "configmaps secrets", read), .on("core", "persistentvolumeclaims persistentvolumes", "get"),
             .on("core", "serviceaccounts/token", "create"), .on("coordination.k8s.io", "leases", "create delete get patch update"),
+            .on("storage.k8s.io", "csinodes", "create delete get patch update"),
         ]),
         RoleTable("system:node-proxier", [
             .on("core", "endpoints services", "list watch"), .on("core", "nodes", read), .on("discovery.k8s.io", "endpointslices", "list watch"),

@@ -37,7 +37,7 @@ struct NodeAuthorizer: Authorizer {
     private static func isSubdivided(_ resource: AuthorizationAttributes.Resource) -> Bool {
         switch (resource.group, resource.resource) {
         case ("", "secrets"), ("", "configmaps"), ("", "persistentvolumeclaims"), ("", "serviceaccounts"), ("", "pods"), ("", "nodes"),
-            ("coordination.k8s.io", "leases"): true
+            ("coordination.k8s.io", "leases"), ("storage.k8s.io", "csinodes"): true
         default: false
         }
     }
@@ -55,6 +55,7 @@ struct NodeAuthorizer: Authorizer {
             if verb != "create" || resource.subresource != "token" { return "can only create tokens for individual service accounts" }
             return path(node, .serviceAccount(namespace: namespace, name: name), resource)
         case ("coordination.k8s.io", "leases"): return lease(node, verb, resource)
+        case ("storage.k8s.io", "csinodes"): return csiNode(node, verb, resource)
         case ("", "nodes"): return ownNode(node, verb, resource)
         case ("", "pods"): return pod(node, verb, resource)
         default: return nil
@@ -77,6 +78,13 @@ struct NodeAuthorizer: Authorizer {
         guard ["get", "create", "update", "patch", "delete"].contains(verb) else { return "can only get, create, update, patch, or delete a node lease" }
         guard resource.namespace == "kube-node-lease" else { return "can only access leases in the \"kube-node-lease\" system namespace" }
         guard verb == "create" || resource.name == node else { return "can only access node lease with the same name as the requesting node" }
+        return nil
+    }
+
+    private func csiNode(_ node: String, _ verb: String, _ resource: AuthorizationAttributes.Resource) -> String? {
+        guard ["get", "create", "update", "patch", "delete"].contains(verb) else { return "can only get, create, update, patch, or delete a CSINode" }
+        guard resource.subresource.isEmpty else { return "cannot authorize CSINode subresources" }
+        guard verb == "create" || resource.name == node else { return "can only access CSINode with the same name as the requesting node" }
         return nil
     }
 
