@@ -28,7 +28,11 @@ class Services(Lane):
         self.kubectl("apply -f /mnt/stranger.yaml")
         self.until("the pod to be Ready", f"{KUBECTL} wait --for=condition=Ready pod/stranger --timeout=60s")
         self.limit()
-        return self.state(1)
+        state = self.state(1)
+        # The agent is the last that the kernel would end for want of memory. Its pods are not.
+        score = int(self.machine.check(f"cat /proc/{state[1][0].split()[0]}/oom_score_adj"))
+        expect(score > 0, f"expected the kernel to end the pod before the agent, found oom_score_adj {score}")
+        return state
 
     def limit(self):
         """systemd owns the slice, and could take its controllers away."""
