@@ -9,6 +9,8 @@ import Testing
         let incoming: Mutex<[WebSocketMessage]>
         let sent = Mutex<[[UInt8]]>([])
         let closed = Mutex(false)
+        /// How many messages had been sent when the connection paused, and for how long it did.
+        let pauses = Mutex<[(after: Int, Duration)]>([])
 
         init(_ messages: [[UInt8]]) {
             incoming = Mutex(messages.map { .binary($0) })
@@ -19,7 +21,11 @@ import Testing
                 subprotocol: subprotocol,
                 receive: { self.incoming.withLock { $0.isEmpty ? nil : $0.removeFirst() } },
                 send: { message in self.sent.withLock { $0.append(message.bytes) } },
-                close: { _, _ in self.closed.withLock { $0 = true } }))
+                close: { _, _ in self.closed.withLock { $0 = true } }),
+                pause: { duration in
+                    let count = self.sent.withLock { $0.count }
+                    self.pauses.withLock { $0.append((count, duration)) }
+                })
         }
     }
 
@@ -51,6 +57,16 @@ import Testing
     @Test(arguments: [#"{"Width":70000,"Height":40}"#, #"{"Width":-1,"Height":1}"#, "{}", "x"])
     func ignoresImpossibleSizes(json: String) {
         #expect(RemoteCommandConnection.parseSize(Array(json.utf8)) == nil)
+    }
+
+    @Test(arguments: [("v5.channel.k8s.io", 1), ("v4.channel.k8s.io", 0)])
+    func clientsThatReadTooEarlyGetAHeadStart(subprotocol: String, pauses: Int) async throws {
+        let script = Script([])
+        try await script.connection(subprotocol).open(standardOutput: true, standardError: false)
+        #expect(script.sent.withLock { $0 } == [[1]])
+        let seen = script.pauses.withLock { $0 }
+        #expect(seen.count == pauses)
+        #expect(seen.allSatisfy { $0.after == 1 && $0.1 == RemoteCommandConnection.headStart }, "the first message is out before the pause")
     }
 
     @Test func writesOutputAndOutcome() async throws {

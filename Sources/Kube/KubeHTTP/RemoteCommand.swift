@@ -39,17 +39,25 @@ public struct RemoteCommandConnection: Sendable {
         return subprotocols.first { offered.contains($0) }
     }
 
-    private let connection: WebSocketConnection
+    /// How long clients of version 5 are left alone after the first message. Those before Kubernetes 1.34 read before they have
+    /// made their streams, and throw away what comes too early (kubernetes/kubernetes#131203); nothing tells when they are done.
+    public static let headStart = Duration.milliseconds(100)
 
-    public init(_ connection: WebSocketConnection) {
+    private let connection: WebSocketConnection
+    private let pause: @Sendable (Duration) async throws -> Void
+
+    /// - Parameter pause: waits for a time.
+    public init(_ connection: WebSocketConnection, pause: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }) {
         self.connection = connection
+        self.pause = pause
     }
 
     /// Tells the client that the streams are open, with an empty message on the first of its output channels: clients
-    /// wait for it.
+    /// wait for it. Returns when output may follow.
     public func open(standardOutput: Bool, standardError: Bool) async throws {
         let channel: UInt8 = standardOutput ? 1 : standardError ? 2 : 3
         try await connection.send([channel])
+        if connection.subprotocol == "v5.channel.k8s.io" { try await pause(Self.headStart) }
     }
 
     /// The next input, or `nil` when the client has closed the connection.

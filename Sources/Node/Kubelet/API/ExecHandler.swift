@@ -22,14 +22,16 @@ struct ExecHandler: Sendable {
         let ended = await target.worker.end(of: target.id)
         return .webSocket(subprotocol: target.subprotocol) { connection in
             let remote = RemoteCommandConnection(connection)
+            // While the client gets ready, the command starts.
+            let opened = Task { try await remote.open(standardOutput: exec.stdout, standardError: exec.stderr) }
             let session: any ExecSession
             do {
                 session = try await runtime.exec(in: target.id, ExecRequest(command: exec.command, tty: exec.tty, stdin: exec.stdin))
             } catch {
-                try await remote.open(standardOutput: exec.stdout, standardError: exec.stderr)
+                try await opened.value
                 return try await remote.finish(.failed(message: "\(error)"))
             }
-            try await ExecStreams(session: session, request: exec, remote: remote).run(ended: ended)
+            try await ExecStreams(session: session, request: exec, remote: remote).run(opened: opened, ended: ended)
         }
     }
 }
@@ -44,8 +46,10 @@ struct ExecStreams: Sendable {
     var remote: RemoteCommandConnection
     private var client: RemoteClient { RemoteClient(remote: remote) }
 
-    /// - Parameter ended: ends with the container, and the streams with it.
-    func run(ended: AsyncStream<Void>) async throws {
+    /// - Parameters:
+    ///   - opened: ends when the client takes output.
+    ///   - ended: ends with the container, and the streams with it.
+    func run(opened: Task<Void, any Error>, ended: AsyncStream<Void>) async throws {
         let descriptors = Set([session.input, session.output, session.errorOutput].compactMap { $0 })
         // Closed here on every way out; the tasks below have ended by then.
         let standardInput = session.input.flatMap { $0 == session.output ? nil : $0 }
@@ -54,7 +58,7 @@ struct ExecStreams: Sendable {
             for descriptor in descriptors where descriptor != standardInput { close(descriptor) }
             inputIsOpen.close()
         }
-        try await remote.open(standardOutput: request.stdout, standardError: request.stderr)
+        try await opened.value
         let outcome = try await withThrowingTaskGroup(of: RemoteCommandOutcome?.self) { group in
             group.addTask { try await wait() }
             group.addTask { try await client.receive(into: inputIsOpen, session.input) { try await session.resize(columns: $0, rows: $1) } }
