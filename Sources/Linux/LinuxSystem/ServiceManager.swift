@@ -47,7 +47,8 @@ public struct ServiceManager: Sendable, Hashable {
         ServiceManager(variables: { name in getenv(name).map { String(cString: $0) } }, pid: getpid())
     }
 
-    /// Sends one datagram; returns when the manager has it in its queue.
+    /// Sends one datagram, without waiting: it is called where nothing may block.
+    /// - Throws: EAGAIN if the manager's queue is full.
     public func tell(_ messages: [Message]) throws(SystemError) {
         let descriptor = FileDescriptor(owning: Int32(try systemCall("socket") { rawCall(Int32(SYS_socket), Int(AF_UNIX), 2 | 0o2000000, 0) }))
         var address = sockaddr_un()
@@ -62,7 +63,7 @@ public struct ServiceManager: Sendable, Hashable {
         _ = try systemCall("notify the service manager", path: socket) {
             text.withUnsafeBytes { bytes in
                 withUnsafePointer(to: &address) {
-                    rawCall(Int32(SYS_sendto), Int(descriptor.raw), bytes.baseAddress?.argument ?? 0, bytes.count, 0x4000 /* MSG_NOSIGNAL */, $0.argument, length)
+                    rawCall(Int32(SYS_sendto), Int(descriptor.raw), bytes.baseAddress?.argument ?? 0, bytes.count, 0x4040 /* MSG_NOSIGNAL, MSG_DONTWAIT */, $0.argument, length)
                 }
             }
         }
