@@ -25,13 +25,14 @@ public struct RuntimeConfiguration: Sendable {
     /// Rotated log files kept beside the current one.
     public var logMaximumFiles: UInt32
     /// How long a running shim may stay silent when an agent connects to it, before it is taken for dead and its pod with it.
-    /// A shim answers from memory: only one that is stopped, or a machine that hardly moves, needs seconds.
+    /// A shim answers from memory: only one that is stopped, or a machine that hardly moves, needs seconds. It is long, because
+    /// pods that run are worth more than an agent that is soon ready.
     public var shimGreetingTimeout: Duration
 
     public init(
         dataDirectory: String = "/var/lib/swiftlet", runDirectory: String = "/run/swiftlet", cgroupRoot: CgroupRoot, shimCgroup: String = "shims",
         podCgroup: String = "kubepods", shimPath: String, seccompProfileDirectory: String? = nil, userNamespaceFirstID: UInt32 = 0x7000_0000, userNamespaceCount: UInt32 = 4096,
-        logMaximumBytes: UInt64 = 10 << 20, logMaximumFiles: UInt32 = 5, shimGreetingTimeout: Duration = .seconds(10)
+        logMaximumBytes: UInt64 = 10 << 20, logMaximumFiles: UInt32 = 5, shimGreetingTimeout: Duration = .seconds(30)
     ) {
         self.dataDirectory = dataDirectory
         self.runDirectory = runDirectory
