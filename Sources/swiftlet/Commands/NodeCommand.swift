@@ -38,7 +38,7 @@ struct NodeCommand: AsyncParsableCommand {
             async let _ = service.beat()
             try await withThrowingTaskGroup(of: Void.self) { group in
                 // Beside a control plane without the authority's key, this process signs for it.
-                if let signing { group.addTask { try await signing.run() } }
+                if let signing { group.addTask { await signing.run() } }
                 group.addTask { try await agent.run { service.ready("the node's pods are managed") } }
                 defer { group.cancelAll() }
                 try await group.next()

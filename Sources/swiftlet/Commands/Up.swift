@@ -56,7 +56,7 @@ struct Up: AsyncParsableCommand {
                     }
                 }
                 group.addTask { await renewal.run() }
-                if let signing { group.addTask { try await signing.run() } }
+                if let signing { group.addTask { await signing.run() } }
                 // The agent does not wait for the API: what ran before runs on without it.
                 group.addTask { try await agent.run() }
                 defer { group.cancelAll() }

@@ -18,8 +18,15 @@ struct ClusterSigning: Sendable {
         (self.directory, self.lifetime, self.logger) = (directory, Int(lifetime), logger)
     }
 
-    /// Runs until cancelled.
-    func run() async throws {
+    /// Runs until cancelled. The node and its pods do not depend on it: what goes wrong is said, and tried again.
+    func run() async {
+        while !Task.isCancelled {
+            do { try await serve() } catch { logger.error("no certificates are signed here, trying again in a minute: \(error)") }
+            try? await Task.sleep(for: .seconds(60))  // Only cancellation ends a sleep early.
+        }
+    }
+
+    private func serve() async throws {
         let path = directory + "/signer.kubeconfig"
         let authority = try CertificateAuthority(
             certificatePEM: Files.readString(directory + "/ca.crt"), keyPEM: Files.readString(directory + "/ca.key"))
