@@ -9,7 +9,7 @@ public struct NodeRanges: Sendable, Hashable {
     let length: Int
 
     /// - Parameter cluster: the addresses of all pods.
-    /// - Throws: `APIValueError` if there is no room in it for a single node.
+    /// - Throws: ``NodeRangeError`` if there is no room in it for a single node.
     public init(cluster text: String, length: Int = standardLength) throws(NodeRangeError) {
         guard let range = AddressRange(text), range.isIPv4, range.prefixLength <= length, length <= 30 else {
             throw NodeRangeError("expected an IPv4 range with room for a /\(length) for each node, such as 10.244.0.0/16, found '\(text)'")
