@@ -1,4 +1,5 @@
 import JSONTree
+import KubeAPI
 import KubeHTTP
 import NIOHTTP1
 import Testing

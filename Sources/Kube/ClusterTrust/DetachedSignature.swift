@@ -14,20 +14,9 @@ public enum DetachedSignature {
     }
 
     static func make(_ content: String, id: String, secret: String) -> String {
-        let header = base64URL(Array("{\"alg\":\"HS256\",\"kid\":\"\(id)\"}".utf8))
-        let signed = header + "." + base64URL(Array(content.utf8))
+        let header = Base64URL.encode(Array("{\"alg\":\"HS256\",\"kid\":\"\(id)\"}".utf8))
+        let signed = header + "." + Base64URL.encode(Array(content.utf8))
         let code = HMAC<SHA256>.authenticationCode(for: Array(signed.utf8), using: SymmetricKey(data: Array(secret.utf8)))
-        return header + ".." + base64URL(Array(code))
-    }
-
-    private static func base64URL(_ bytes: [UInt8]) -> String {
-        String(decoding: Base64.encode(bytes).utf8.compactMap { byte -> UInt8? in
-            switch byte {
-            case UInt8(ascii: "+"): UInt8(ascii: "-")
-            case UInt8(ascii: "/"): UInt8(ascii: "_")
-            case UInt8(ascii: "="): nil
-            default: byte
-            }
-        }, as: UTF8.self)
+        return header + ".." + Base64URL.encode(Array(code))
     }
 }

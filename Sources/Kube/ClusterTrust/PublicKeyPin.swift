@@ -26,10 +26,7 @@ public struct PublicKeyPin: Sendable, Hashable, CustomStringConvertible {
         do {
             var serializer = DER.Serializer()
             try serializer.serialize(Certificate(pemEncoded: certificatePEM).publicKey)
-            digest = SHA256.hash(data: serializer.serializedBytes).map { byte in
-                let digits = Array("0123456789abcdef")
-                return String([digits[Int(byte >> 4)], digits[Int(byte & 15)]])
-            }.joined()
+            digest = Hexadecimal.text(SHA256.hash(data: serializer.serializedBytes))
         } catch {
             throw ClusterTrustError("expected a certificate in PEM", cause: error)
         }

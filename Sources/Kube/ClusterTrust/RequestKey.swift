@@ -23,12 +23,7 @@ public struct RequestKey: Sendable {
     }
 
     /// Of the public key: the same key asks under the same name again.
-    public var digest: String {
-        SHA256.hash(data: key.publicKey.derRepresentation).prefix(16).map { byte in
-            let digits = Array("0123456789abcdef")
-            return String([digits[Int(byte >> 4)], digits[Int(byte & 15)]])
-        }.joined()
-    }
+    public var digest: String { Hexadecimal.text(SHA256.hash(data: key.publicKey.derRepresentation).prefix(16)) }
 
     /// A certificate request (RFC 2986) in PEM.
     /// - Parameter addresses: raw bytes, 4 or 16 each.

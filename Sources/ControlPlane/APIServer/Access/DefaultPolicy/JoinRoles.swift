@@ -1,3 +1,4 @@
+internal import ClusterTrust
 internal import JSONTree
 
 /// What nodes that join are given, and who approves and signs their certificates: upstream's roles, and those that kubeadm adds
@@ -5,7 +6,7 @@ internal import JSONTree
 enum JoinRoles {
     private static let certificates = "certificates.k8s.io"
     /// The group of the tokens that `swiftlet token create` and kubeadm make.
-    static let tokenGroup = "system:bootstrappers:kubeadm:default-node-token"
+    static let tokenGroup = BootstrapTokenSecret.defaultGroup
 
     private static func approver(_ signer: String) -> RoleTable {
         RoleTable("system:\(certificates):\(signer)-approver", [.on(certificates, "signers", "approve", names: "kubernetes.io/\(signer)")])

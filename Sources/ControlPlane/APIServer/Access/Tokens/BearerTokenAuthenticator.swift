@@ -1,3 +1,4 @@
+internal import KubeAPI
 internal import KubeHTTP
 internal import NIOHTTP1
 

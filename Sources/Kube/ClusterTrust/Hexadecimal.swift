@@ -1,0 +1,7 @@
+enum Hexadecimal {
+    /// Two digits a byte, in lower case.
+    static func text(_ bytes: some Sequence<UInt8>) -> String {
+        let digits = Array("0123456789abcdef")
+        return String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+    }
+}
